@@ -158,7 +158,9 @@ def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
     observers: dict[tuple[str, int], Callable[[float], None]] = {}
 
     async def timed(request: RsgiRequest, protocol: RsgiProtocol) -> int:
-        begun = time.perf_counter()
+        begun = (
+            getattr(protocol, "begun_at", None) or time.perf_counter()
+        )  # a direct handler may have received its body
         code = await handler(request, protocol)
         method = request.method if request.method in ALL_METHODS else "other"
         observe = observers.get((method, code))

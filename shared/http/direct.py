@@ -51,13 +51,20 @@ DirectHandler = Callable[[DirectRequest], bool]
 
 
 class ReceivedBody:
-    """A body that a direct handler has received, or why it has not."""
+    """A body that a direct handler has received, or why it has not.
 
-    __slots__ = ("_body", "_error")
+    Args:
+        body: Its bytes.
+        error: Raised to who reads it.
+        begun_at: When the request was taken over, as `time.perf_counter` says.
+    """
 
-    def __init__(self, body: bytes, error: Exception | None = None) -> None:
+    __slots__ = ("_body", "_error", "begun_at")
+
+    def __init__(self, body: bytes, error: Exception | None = None, begun_at: float | None = None) -> None:
         self._body = body
         self._error = error
+        self.begun_at = begun_at
 
     def get(self) -> bytes:
         """Return the body, or raise the error."""
@@ -71,6 +78,7 @@ class ReceivedProtocol:
 
     def __init__(self, protocol: RsgiProtocol, received: ReceivedBody) -> None:
         self._received = received
+        self.begun_at = received.begun_at
         self.client_disconnect = protocol.client_disconnect
         self.response_bytes = protocol.response_bytes
         self.response_stream = protocol.response_stream

@@ -4,7 +4,7 @@ Addresses are not stored: a sample has a hash of the address under a key of this
 """
 
 import secrets
-from collections import Counter, deque
+from collections import deque
 
 VIEWS_MAX = 1_000
 VIEWS_MIN = 100
@@ -17,13 +17,13 @@ class AddressShare:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(16)
         self._recent: deque[int] = deque()
-        self._counts: Counter[int] = Counter()
+        self._counts: dict[int, int] = {}
 
     def add(self, address: str) -> None:
         """Add a view."""
         digest = hash((self._key, address))
         self._recent.append(digest)
-        self._counts[digest] += 1
+        self._counts[digest] = self._counts.get(digest, 0) + 1
         if len(self._recent) > VIEWS_MAX:
             oldest = self._recent.popleft()
             self._counts[oldest] -= 1

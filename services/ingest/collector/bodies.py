@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,21 +20,42 @@ BODY_SECONDS_UNDER_PRESSURE = 0.5
 
 
 @dataclass(slots=True, eq=False)
-class _BodyReader:
+class BodyReader:
     """A body that is being received."""
 
     begun_at: float
     """In monotonic seconds."""
+    source: Any = None
+    """What receives it: a task, or a future of the server. Both can be cancelled on their loop."""
     reserved_bytes: int = 0
 
 
 class BodyReaders:
-    """All bodies that a collector is receiving."""
+    """All bodies that a collector is receiving, on its event loop or in the server's thread."""
 
     def __init__(self) -> None:
-        self._readers: dict[asyncio.Task[Any], _BodyReader] = {}
-        """By task, the oldest first."""
+        self._lock = threading.Lock()
+        """Held to change what follows."""
+        self._readers: dict[BodyReader, None] = {}
+        """The oldest first."""
         self.reserved_bytes = 0
+
+    def begin(self, size: int) -> BodyReader | None:
+        """Reserve memory for a body that the caller receives; None if there is none. To be followed by `end`."""
+        reader = BodyReader(time.monotonic())
+        with self._lock:
+            if self.reserved_bytes + size > BODIES_BYTES_MAX:
+                return None
+            reader.reserved_bytes = size
+            self.reserved_bytes += size
+            self._readers[reader] = None
+        return reader
+
+    def end(self, reader: BodyReader) -> None:
+        """Free the memory of a body, unless it was given up already."""
+        with self._lock:
+            self._readers.pop(reader, None)
+            self._free(reader)
 
     async def read(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
         """Read the streamed body, and reject it as soon as it is too large or too slow.
@@ -47,7 +69,9 @@ class BodyReaders:
             raise _too_large(bytes_max)
         task = asyncio.current_task()
         assert task is not None, "granian runs a task for each request"
-        reader = self._readers[task] = _BodyReader(time.monotonic())
+        reader = BodyReader(time.monotonic(), task)
+        with self._lock:
+            self._readers[reader] = None
         try:
             if length:
                 self._reserve(reader, length)
@@ -64,12 +88,11 @@ class BodyReaders:
             if size > bytes_max:
                 raise _too_large(bytes_max)
         except asyncio.CancelledError:
-            if task in self._readers:
+            if reader in self._readers:
                 raise
-            raise Problem(408, "The body took too long.", reason="slow") from None
+            raise too_slow() from None
         finally:
-            self._readers.pop(task, None)
-            self._free(reader)
+            self.end(reader)
         return bytes(body)
 
     async def drain(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
@@ -88,7 +111,7 @@ class BodyReaders:
                     if left < 0:
                         return
 
-    def _reserve(self, reader: _BodyReader, size: int) -> None:
+    def _reserve(self, reader: BodyReader, size: int) -> None:
         """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.
 
         Bodies of real pages are complete within milliseconds, so that the oldest ones belong to an attack.
@@ -97,30 +120,38 @@ class BodyReaders:
             Problem: 503 if all others are as new.
         """
         recent = time.monotonic() - BODY_SECONDS_UNDER_PRESSURE
-        while self.reserved_bytes + size > BODIES_BYTES_MAX:
-            task, oldest = next(iter(self._readers.items()))
-            if oldest is reader or oldest.begun_at > recent:
-                detail = "Too many bodies are being received; retry later with the same IDs."
-                raise Problem(503, detail, headers={"retry-after": "2"}, reason="unavailable")
-            self._cancel(task)
-        reader.reserved_bytes += size
-        self.reserved_bytes += size
+        with self._lock:
+            while self.reserved_bytes + size > BODIES_BYTES_MAX:
+                oldest = next(iter(self._readers))
+                if oldest is reader or oldest.begun_at > recent:
+                    detail = "Too many bodies are being received; retry later with the same IDs."
+                    raise Problem(503, detail, headers={"retry-after": "2"}, reason="unavailable")
+                self._cancel(oldest)
+            reader.reserved_bytes += size
+            self.reserved_bytes += size
 
-    def _free(self, reader: _BodyReader) -> None:
+    def _free(self, reader: BodyReader) -> None:
         self.reserved_bytes -= reader.reserved_bytes
         reader.reserved_bytes = 0
 
-    def _cancel(self, task: asyncio.Task[Any]) -> None:
-        self._free(self._readers.pop(task))
-        task.cancel()
+    def _cancel(self, reader: BodyReader) -> None:
+        self._readers.pop(reader)
+        self._free(reader)
+        reader.source.cancel()
 
     async def cancel_slow(self) -> None:
         """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""
         while True:
             await asyncio.sleep(1)
             deadline = time.monotonic() - BODY_SECONDS
-            for task in [task for task, reader in self._readers.items() if reader.begun_at < deadline]:
-                self._cancel(task)
+            with self._lock:
+                for reader in [reader for reader in self._readers if reader.begun_at < deadline]:
+                    self._cancel(reader)
+
+
+def too_slow() -> Problem:
+    """Return the problem of a body that was given up."""
+    return Problem(408, "The body took too long.", reason="slow")
 
 
 def _too_large(bytes_max: int) -> Problem:

@@ -7,9 +7,11 @@ same IDs. Every rejection is a problem document, gives its reason in `X-Presstal
 The handlers speak RSGI, without a framework in between (`shared.role.Role.raw_routes`).
 """
 
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -29,6 +31,19 @@ from services.ingest.collector.payloads import (
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
 from services.ingest.collector.refused_origins import RefusedOrigins
+from services.ingest.collector.responses import (
+    BuiltEvent,
+    Headers,
+    Response,
+    accepted_response,
+    cors_headers,
+    preflight,
+    problem_response,
+    record_result,
+    result_of,
+    unavailable,
+    with_security_headers,
+)
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.server_events import batch_client, check_server_event
 from services.ingest.collector.spool import SpooledEvent
@@ -42,13 +57,12 @@ from services.ingest.collector.visitors import (
     derive_visitor_id,
     local_days,
 )
-from services.ingest.metrics import COLLECT_EVENTS, VISITORS_LIMITED
+from services.ingest.metrics import VISITORS_LIMITED
 from shared.events import OWN_TRAFFIC
 from shared.http.client_address import Network, client_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
-from shared.http.security_headers import DENY_ALL_CSP
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.origins import origin_of_url
@@ -59,13 +73,6 @@ BATCH_BODY_BYTES_MAX = 512 * 1024
 FORWARDED_HEADER = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
-JSON_CONTENT_TYPE = ("content-type", "application/json")
-SECURITY_HEADERS = (("x-content-type-options", "nosniff"), ("content-security-policy", DENY_ALL_CSP))
-EXPOSED_HEADERS = ("access-control-expose-headers", "x-presstally, retry-after")
-
-Headers = list[tuple[str, str]]
-_Response = tuple[int, Headers, bytes]
-_BuiltEvent = tuple[SpooledEvent, str, str | None]
 
 
 @dataclass
@@ -83,6 +90,8 @@ class CollectorEndpoints:
     recent_clients: RecentClients = field(default_factory=RecentClients)
     bodies: BodyReaders = field(default_factory=BodyReaders)
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held to use what counts by address or visitor: requests are served on the loop and in the server's thread."""
 
     def __post_init__(self) -> None:
         self._start_metrics()
@@ -94,9 +103,9 @@ class CollectorEndpoints:
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
-        cors = _cors(request)
+        cors = cors_headers(request.headers.get("origin"))
         if request.method == "OPTIONS":
-            return await _respond(protocol, cors, _preflight(cors))
+            return await _respond(protocol, cors, preflight(cors))
         return await _respond(protocol, cors, self._accept_events(request, protocol, cors))
 
     async def batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
@@ -107,7 +116,7 @@ class CollectorEndpoints:
         """`GET /p.gif`: a view by a browser without scripts."""
         return await _respond(protocol, [], self._accept_pixel(request))
 
-    async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Response:
+    async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> Response:
         try:
             _require_method(request, "POST")
             _require_content_type(request)
@@ -122,10 +131,11 @@ class CollectorEndpoints:
         now = time.time_ns() // 1_000_000
         built = await self._build_events(payloads, sites, [client] * len(payloads), now)
         await self._publish(built)
-        self._observe_address(payloads, client)
-        return _accepted_response(built, cors)
+        with self.lock:
+            self._observe_address(payloads, client)
+        return accepted_response(built, cors)
 
-    async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
+    async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> Response:
         CALLER.set(self._client_info(request).address)
         try:
             _require_method(request, "POST")
@@ -142,9 +152,9 @@ class CollectorEndpoints:
         clients = [batch_client(payload) for payload in payloads]
         built = await self._build_events(payloads, sites, clients, now)
         await self._publish(built)
-        return _accepted_response(built, [])
+        return accepted_response(built, [])
 
-    async def _accept_pixel(self, request: RsgiRequest) -> _Response:
+    async def _accept_pixel(self, request: RsgiRequest) -> Response:
         _require_method(request, "GET", "HEAD")
         payload = decode_pixel_query(dict(parse_qsl(request.query_string)))
         sites = await self._sites_of(request, [payload])
@@ -153,7 +163,8 @@ class CollectorEndpoints:
         if request.method == "GET":
             now = time.time_ns() // 1_000_000
             await self._publish(await self._build_events([payload], sites, [client], now))
-            self._observe_address([payload], client)
+            with self.lock:
+                self._observe_address([payload], client)
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
     async def _sites_of(self, request: RsgiRequest | None, payloads: Sequence[EventPayload]) -> dict[str, Site]:
@@ -209,7 +220,8 @@ class CollectorEndpoints:
         raise Problem(403, detail, reason="origin")
 
     def _check_rate(self, slug: str, limit_key: str | None, events: int) -> None:
-        wait_seconds = self.rate_limiter.acquire(slug, limit_key, events, time.monotonic())
+        with self.lock:
+            wait_seconds = self.rate_limiter.acquire(slug, limit_key, events, time.monotonic())
         if wait_seconds:
             raise Problem(
                 429,
@@ -244,7 +256,7 @@ class CollectorEndpoints:
         return None if mark is None else mark.site
 
     def _observe_address(self, payloads: Sequence[EventPayload], client: ClientInfo) -> None:
-        for payload in payloads:
+        for payload in payloads:  # under the lock
             if payload.kind == "view":
                 self.address_share.add(client.address)
 
@@ -254,22 +266,58 @@ class CollectorEndpoints:
         sites: Mapping[str, Site],
         clients: Sequence[ClientInfo],
         now: int,
-    ) -> list[_BuiltEvent]:
+    ) -> list[BuiltEvent]:
         """Return for each payload its spooled event, its site, and the bot reason."""
+        times = [_time_of(payload, sites[payload.site], now) for payload in payloads]
+        for payload, (_, days) in zip(payloads, times, strict=True):
+            for day in days.all:
+                if self.salts.salt(payload.site, day) is None:
+                    await self.salts.get_or_create_salt(payload.site, day)
+        with self.lock:
+            return self._build(payloads, sites, clients, times)
+
+    def build_at_once(self, request: RsgiRequest, payloads: Sequence[EventPayload]) -> list[BuiltEvent] | None:
+        """Return what `_build_events` does, from any thread; None if that would wait or refuse the request."""
+        slug, now = payloads[0].site, time.time_ns() // 1_000_000
+        site, headers = self.sites.get(slug), request.headers
+        origin = headers.get("origin")
+        if site is None or origin is None or not self.sites.allows(site, origin, headers.get("host") or ""):
+            return None
+        times = []
+        for payload in payloads:
+            at, days = _time_of(payload, site, now)
+            if payload.site != slug or any(self.salts.salt(slug, day) is None for day in days.all):
+                return None
+            times.append((at, days))
+        client = self._client_info(request)
+        with self.lock:
+            if self.rate_limiter.acquire(slug, client.limit_key, len(payloads), time.monotonic()):
+                return None
+            built = self._build(payloads, {slug: site}, [client] * len(payloads), times)
+            self._observe_address(payloads, client)
+        return built
+
+    def _build(
+        self,
+        payloads: Sequence[EventPayload],
+        sites: Mapping[str, Site],
+        clients: Sequence[ClientInfo],
+        times: Sequence[tuple[int, LocalDays]],
+    ) -> list[BuiltEvent]:
         identities: dict[tuple[str, LocalDays, ClientInfo], VisitorIdentity] = {}  # an array is from one visitor
         built = []
-        for payload, client in zip(payloads, clients, strict=True):
+        for payload, client, (at, days) in zip(payloads, clients, times, strict=True):
             site = sites[payload.site]
-            at = event_time(payload, now)
-            days = local_days(at, site.zone)
-            identity = identities.get((site.slug, days, client))
+            identity = identities.get((site.slug, days, client)) if identities else None
             if identity is None:
-                identity = identities[site.slug, days, client] = await self._identify(site, days, client)
+                identity = self._identify(site, days, client)
+                if len(payloads) > 1:
+                    identities[site.slug, days, client] = identity
             event = SpooledEvent(identity.partition_hash, encode_page_event(payload, at, identity))
             built.append((event, site.slug, identity.bot))
         return built
 
-    async def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
+    def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
         origin = (site.slug, client.address, client.user_agent)
         visitor_id = previous_visitor_id = group = None
         is_limited = False
@@ -277,11 +325,10 @@ class CollectorEndpoints:
         if bot is None and is_own_traffic(site, client):
             bot = OWN_TRAFFIC
         if not client.has_gpc and bot != OWN_TRAFFIC:
-            salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
+            salt = self._known_salt(site, days.today)
             visitor_id, partition_hash, group = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
             if days.yesterday:
-                previous_salt = await self.salts.get_or_create_salt(site.slug, days.yesterday)
-                previous_visitor_id = derive_visitor_id(previous_salt, *origin)
+                previous_visitor_id = derive_visitor_id(self._known_salt(site, days.yesterday), *origin)
             if not self.visitor_limit.admits(site.slug, days.today, client.limit_key, visitor_id):
                 visitor_id = previous_visitor_id = None
                 is_limited = True
@@ -291,75 +338,38 @@ class CollectorEndpoints:
         group = None if bot else group  # bots are classed already
         return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited, group)
 
-    async def _publish(self, built: Sequence[_BuiltEvent]) -> None:
+    def _known_salt(self, site: Site, day: date) -> bytes:
+        salt = self.salts.salt(site.slug, day)
+        assert salt is not None, "it was fetched before"
+        return salt
+
+    async def _publish(self, built: Sequence[BuiltEvent]) -> None:
         try:
             await self.publisher.publish([event for event, _, _ in built])
         except KafkaUnavailable as error:
-            _record_result(built[0][1], "unavailable", len(built))
-            raise Problem(
-                503,
-                "Events cannot be accepted at the moment; retry later with the same IDs.",
-                headers={"retry-after": "5"},
-                reason="unavailable",
-                counted=True,
-            ) from error
+            record_result(built[0][1], "unavailable", len(built))
+            raise unavailable() from error
         for _, slug, bot in built:
-            _record_result(slug, OWN_TRAFFIC if bot == OWN_TRAFFIC else "bot" if bot else "accepted")
+            record_result(slug, result_of(bot))
 
 
-def _cors(request: RsgiRequest) -> Headers:
-    """Return the CORS headers that let any page read the response, without credentials.
-
-    A page whose origin is refused must be able to read that, too: its tracker then stops, and its owner sees why.
-    """
-    origin = request.headers.get("origin")
-    return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED_HEADERS] if origin else []
-
-
-async def _preflight(cors: Headers) -> _Response:
-    """Let the browser send the request: its response says whether the origin is refused."""
-    allow = [("access-control-allow-methods", "POST"), ("access-control-allow-headers", "content-type")]
-    return 204, [*cors, *allow, ("access-control-max-age", "86400")], b""
-
-
-async def _respond(protocol: RsgiProtocol, cors: Headers, response: Awaitable[_Response]) -> int:
+async def _respond(protocol: RsgiProtocol, cors: Headers, response: Awaitable[Response]) -> int:
     """Send the response of a handler, or the problem that it raises, and return the status."""
     try:
         status, headers, body = await response
     except Problem as problem:
-        status, headers, body = _problem_response(problem, cors)
+        status, headers, body = problem_response(problem, cors)
     except Exception as error:  # noqa: BLE001 - the client must get a response, to keep the events
         log.error("request failed", exc_info=error)
-        status, headers, body = _problem_response(Problem(500, "Internal server error.", reason="failed"), cors)
-    protocol.response_bytes(status, [*headers, *SECURITY_HEADERS], body)
+        status, headers, body = problem_response(Problem(500, "Internal server error.", reason="failed"), cors)
+    protocol.response_bytes(status, with_security_headers(headers), body)
     return status
 
 
-def _problem_response(problem: Problem, cors: Headers) -> _Response:
-    reason = problem.extensions.get("reason", "token" if problem.status in (401, 403) else "invalid")
-    if not problem.extensions.pop("counted", False):
-        _record_result("unknown", reason)
-    response = problem.response()
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
-    return problem.status, [*headers, *cors, ("x-presstally", f"ignored because {reason}")], bytes(response.body)
-
-
-def _accepted_response(built: Sequence[_BuiltEvent], cors: Headers) -> _Response:
-    classes = {bot for _, _, bot in built if bot}
-    bots = sorted(classes - {OWN_TRAFFIC})
-    notes = [f"counted as bot: {', '.join(bots)}"] if bots else []
-    notes += ["counted as own traffic"] if OWN_TRAFFIC in classes else []
-    headers = [("x-presstally", "; ".join(notes))] if notes else []
-    return 202, [JSON_CONTENT_TYPE, *cors, *headers], b'{"accepted":%d}' % len(built)
-
-
-@lru_cache(maxsize=1_000)
-def _result_counter(site: str, result: str) -> Callable[[float], None]:
-    return COLLECT_EVENTS.labels(site, result).inc
-
-
-def _record_result(site: str, result: str, events: int = 1) -> None:
-    _result_counter(site, result)(events)
+def _time_of(payload: EventPayload, site: Site, now: int) -> tuple[int, LocalDays]:
+    """Return the time of an event, and the local days whose salts its visitor IDs need."""
+    at = event_time(payload, now)
+    return at, local_days(at, site.zone)
 
 
 def _require_method(request: RsgiRequest, *methods: str) -> None:
@@ -372,8 +382,14 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
         )
 
 
+@lru_cache(maxsize=100)
+def is_event_content_type(value: str | None) -> bool:
+    """Return whether a Content-Type is one in which pages send events; so is none."""
+    return ("text/plain" if value is None else value).split(";")[0].strip().lower() in CONTENT_TYPES
+
+
 def _require_content_type(request: RsgiRequest) -> None:
-    if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
+    if not is_event_content_type(request.headers.get("content-type")):
         raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
 
 

@@ -14,7 +14,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.ingest.collector.clock_check import ClockCheck, since_boot
-from services.ingest.collector.group_commit import GroupCommit
+from services.ingest.collector.event_queue import Batch, EventQueue, Respond
 from services.ingest.collector.partition_router import PartitionRouter, PartitionsUnknown
 from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
 from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
@@ -32,8 +31,6 @@ from shared.logs import log
 from shared.retry import retry_until_done
 from shared.role import Process
 
-PENDING_MAX = 50_000
-"""Maximum of unacknowledged events; above it new ones are rejected, which bounds memory."""
 BATCH_BYTES = 512 * 1024
 REPLAY_RECORDS = 5_000
 REPLAY_DEADLINE_SECONDS = 15.0
@@ -43,20 +40,6 @@ PARTITIONS_SECONDS = 4.0
 PAUSE_SECONDS = 0.5
 """Before another attempt to find the partitions of spooled events."""
 LOG_APPEND_TIME = 1
-
-
-@dataclass(slots=True)
-class _Batch:
-    events: list[SpooledEvent] = field(default_factory=list)
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
-
-    def complete(self, error: KafkaUnavailable | None = None) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                if error is None:
-                    waiter.set_result(None)
-                else:
-                    waiter.set_exception(error)
 
 
 class EventPublisher:
@@ -95,14 +78,10 @@ class EventPublisher:
         self._process = process
         self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(2, "spool")
-        self._next = _Batch()
-        self._wake = asyncio.Event()
-        self._group_commit = GroupCommit()
-        self._is_stopping = False
+        self._queue = EventQueue()
         self._spool_lock = asyncio.Lock()
         """Held to write to the spool, or to switch back from the spool to Kafka."""
         self._producer: AIOKafkaProducer | None = None
-        self._in_flight = 0
         self._unavailable_since: float | None = time.monotonic()
         """Start of the current outage in monotonic seconds, while events are spooled."""
         self._unknown_partitions: str | None = None
@@ -125,17 +104,11 @@ class EventPublisher:
 
         The future raises KafkaUnavailable if neither accepts them; the client must then keep them.
         """
-        completed = self._loop.create_future()
-        batch = self._next
-        if self._in_flight + len(batch.events) > PENDING_MAX:
-            completed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events are already queued"))
-            return completed
-        if not batch.waiters:
-            self._group_commit.note_first_event(time.monotonic())
-        batch.events += events
-        batch.waiters.append(completed)
-        self._wake.set()
-        return completed
+        return self._queue.add(events)
+
+    def publish_direct(self, events: Sequence[SpooledEvent], respond: Respond, request: Any) -> None:
+        """Queue the events of a request from any thread, and respond to it when Kafka or the disk has all of them."""
+        self._queue.add_direct(events, respond, request)
 
     @property
     def _bypasses_spool(self) -> bool:
@@ -145,7 +118,7 @@ class EventPublisher:
     @property
     def pending_events(self) -> int:
         """Number of unacknowledged events."""
-        return self._in_flight + len(self._next.events)
+        return self._queue.pending_events
 
     @property
     def spool_bytes(self) -> int:
@@ -173,27 +146,18 @@ class EventPublisher:
     async def _batch_loop(self) -> None:
         """Flush batches until cancelled, one at a time: concurrent ones would only be smaller."""
         while True:
-            await self._wake.wait()
-            await self._gather()
-            self._wake.clear()
-            batch, self._next = self._next, _Batch()
-            self._in_flight = len(batch.events)
+            batch = await self._queue.take()
             began_at = time.monotonic()
             try:
                 await self._flush(batch)
-                self._group_commit.note_batch(len(batch.events), began_at, time.monotonic())
+                self._queue.note_stored(batch, began_at)
             except BaseException:  # also on cancellation, so that no request waits indefinitely
                 batch.complete(KafkaUnavailable("the events were not stored"))
                 raise
             finally:
-                self._in_flight = 0
+                self._queue.end()
 
-    async def _gather(self) -> None:
-        seconds = self._group_commit.pause_seconds(time.monotonic())
-        if seconds > 0 and not self._is_stopping:
-            await asyncio.sleep(seconds)
-
-    async def _flush(self, batch: _Batch) -> None:
+    async def _flush(self, batch: Batch) -> None:
         if not batch.events:
             batch.complete()
             return
@@ -209,7 +173,7 @@ class EventPublisher:
         else:
             await self._spool_batch(batch)
 
-    def _acknowledge(self, batch: _Batch) -> None:
+    def _acknowledge(self, batch: Batch) -> None:
         """Complete a batch that Kafka has; but events whose times are wrong must be sent again, with the same IDs."""
         problem = self._clock.problem
         batch.complete(KafkaUnavailable(problem) if problem else None)
@@ -279,7 +243,7 @@ class EventPublisher:
             self._unavailable_since = time.monotonic()
         self._outage.set()
 
-    async def _spool_batch(self, batch: _Batch) -> None:
+    async def _spool_batch(self, batch: Batch) -> None:
         async with self._spool_lock:
             if self._bypasses_spool and await self._send_to_kafka(batch.events, self._deadline_seconds):
                 self._acknowledge(batch)
@@ -378,14 +342,14 @@ class EventPublisher:
 
     async def stop(self) -> None:
         """Complete queued events within the deadline, then stop the tasks and close the spool."""
-        self._is_stopping = True
+        self._queue.gathers = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline_seconds + 1):
                 await self.publish([])  # completes after all queued events
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
-        self._next.complete(KafkaUnavailable("the collector is stopping"))
+        self._queue.refuse(KafkaUnavailable("the collector is stopping"))
         if self._producer is not None:
             await stop_producer(self._producer)
         self._spool.close()

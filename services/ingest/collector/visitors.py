@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -77,6 +77,11 @@ class LocalDays:
 
     today: date
     yesterday: date | None
+
+    @cached_property
+    def all(self) -> tuple[date, ...]:
+        """Both, as far as there are two."""
+        return (self.today, self.yesterday) if self.yesterday else (self.today,)
 
 
 def local_days(timestamp_ms: int, zone: ZoneInfo) -> LocalDays:

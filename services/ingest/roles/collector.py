@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.clock_check import ClockCheck
+from services.ingest.collector.direct_events import DirectEvents
 from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.own_traffic_page import OwnTrafficPage
 from services.ingest.collector.partition_router import PartitionRouter
@@ -68,6 +69,7 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
             "collector",
             routes=[TRACKER, *OwnTrafficPage(sites, salts, settings.trusted_proxies).routes],
             raw_routes={"/e": endpoints.events, "/e/batch": endpoints.batch, "/p.gif": endpoints.pixel},
+            direct=DirectEvents(endpoints).serve,
             not_ready=lambda: [publisher.problem] if publisher.problem else [],
             degraded=lambda: [
                 *(one for one in (publisher.warning, salts.problem, router.warning, clock.warning) if one),

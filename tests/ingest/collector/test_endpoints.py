@@ -93,12 +93,12 @@ class Salts:
         (ClientInfo("203.0.113.7", "Googlebot/2.1"), True, False),
     ],
 )
-async def test_identify_makes_a_client_of_people_only(
+def test_identify_makes_a_client_of_people_only(
     endpoints: CollectorEndpoints, site: Site, client: ClientInfo, has_visitor: bool, has_client: bool
 ) -> None:
     """Who asks not to be identified has no client, nor has a bot; an address with too many visitors still has one."""
     endpoints.salts = cast("Any", Salts())
     endpoints.visitor_limit = VisitorLimit(1)
     endpoints.visitor_limit.admits(site.slug, date(2026, 11, 24), "many", "f" * 16)
-    found = await endpoints._identify(site, LocalDays(date(2026, 11, 24), None), client)
+    found = endpoints._identify(site, LocalDays(date(2026, 11, 24), None), client)
     assert (found.visitor_id is not None, found.client is not None) == (has_visitor, has_client)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from services.ingest.collector import publisher as module
 from services.ingest.collector.clock_check import ClockCheck
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.spool import Spool, SpooledEvent
@@ -131,7 +130,7 @@ async def test_publish_above_pending_limit_is_rejected(
 ) -> None:
     """Above the limit of pending events a request is rejected at once, which bounds memory."""
     await until(lambda: publisher.warning is None)
-    monkeypatch.setattr(module, "PENDING_MAX", 5)
+    monkeypatch.setattr("services.ingest.collector.event_queue.PENDING_MAX", 5)
     broker.hold = asyncio.Event()
     accepted = publisher.publish(events(6))
     await until(lambda: broker.sends)

@@ -1,0 +1,142 @@
+"""Everyday requests of `POST /e`, served without a task: one site whose salts are known, an origin that it declares.
+
+The body is received and the events are built in the server's own thread; with the batch that has them, all its requests
+get their responses and are counted. Everything else, each refusal too, is left to `CollectorEndpoints.events`, with the
+body that was received.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from services.ingest.collector.bodies import BodyReader, too_slow
+from services.ingest.collector.endpoints import BODY_BYTES_MAX, CollectorEndpoints, is_event_content_type
+from services.ingest.collector.payloads import decode_events
+from services.ingest.collector.responses import (
+    BuiltEvent,
+    Headers,
+    accepted_response,
+    cors_headers,
+    problem_response,
+    record_result,
+    result_of,
+    unavailable,
+    with_security_headers,
+)
+from shared.http.direct import DirectCallback, DirectRequest, ReceivedBody
+from shared.http.rsgi import RsgiRequest
+from shared.kafka.producer import KafkaUnavailable
+from shared.metrics import HTTP_SECONDS, observe_all
+
+PATH = "/e"
+LENGTH_DIGITS_MAX = 5
+"""Of a Content-Length header."""
+
+
+class _HeldRequest:
+    """A request whose parts were read once: the server copies them, all headers too, whenever they are read."""
+
+    __slots__ = ("client", "headers", "method", "query_string")
+
+    def __init__(self, request: RsgiRequest) -> None:
+        self.method = request.method
+        self.headers = request.headers
+        self.client = request.client
+        self.query_string = ""
+
+
+class _EventsRequest(DirectCallback):
+    """A request whose body is being received, or whose events are being stored."""
+
+    __slots__ = ("begun_at", "built", "direct", "endpoints", "reader", "request")
+
+    def __init__(self, endpoints: CollectorEndpoints, direct: DirectRequest, request: Any, reader: BodyReader) -> None:
+        self.begun_at = time.perf_counter()
+        self.endpoints = endpoints
+        self.direct = direct
+        self.request = request
+        self.reader = reader
+        self.built: Sequence[BuiltEvent] = ()
+
+    def __call__(self, future: Any) -> None:
+        """Publish the events of the body that was received."""
+        endpoints = self.endpoints
+        endpoints.bodies.end(self.reader)
+        try:
+            body = future.result()
+        except BaseException as error:  # noqa: BLE001 - given up as too slow, or the client has left
+            problem = error if isinstance(error, Exception) else too_slow()
+            self.direct.leave(ReceivedBody(b"", problem, self.begun_at))
+            return
+        try:
+            built = endpoints.build_at_once(self.request, decode_events(body))
+        except Exception:  # noqa: BLE001 - the loop finds the same, and says so
+            built = None
+        if built is None:
+            self.direct.leave(ReceivedBody(body, begun_at=self.begun_at))
+            return
+        self.built = built
+        endpoints.publisher.publish_direct([event for event, _, _ in built], respond, self)
+
+
+class DirectEvents:
+    """The direct handler of a collector."""
+
+    def __init__(self, endpoints: CollectorEndpoints) -> None:
+        self._endpoints = endpoints
+
+    def serve(self, direct: DirectRequest) -> bool:
+        """Take over a POST to `/e` whose body has a declared length within bounds."""
+        if direct.path != PATH:
+            return False
+        request: Any = _HeldRequest(direct.request)
+        length = request.headers.get("content-length", "")
+        if request.method != "POST" or not length.isdecimal() or len(length) > LENGTH_DIGITS_MAX:
+            return False
+        size = int(length)
+        if not 0 < size <= BODY_BYTES_MAX or not is_event_content_type(request.headers.get("content-type")):
+            return False
+        reader = self._endpoints.bodies.begin(size)
+        if reader is None:
+            return False
+        body: Any = direct.protocol()
+        reader.source = body
+        body.add_done_callback(_EventsRequest(self._endpoints, direct, request, reader))
+        return True
+
+
+def respond(requests: list[_EventsRequest], error: KafkaUnavailable | None) -> None:
+    """Respond to the requests of a batch, and count them and their events."""
+    results: Counter[tuple[str, str]] = Counter()
+    statuses: dict[int, list[float]] = {}
+    for one in requests:
+        if error is None:
+            headers, body = _accepted(one)
+            status = 202
+            for _, slug, bot in one.built:
+                results[slug, result_of(bot)] += 1
+        else:
+            results[one.built[0][1], "unavailable"] += len(one.built)
+            status, headers, body = problem_response(unavailable(), cors_headers(one.request.headers.get("origin")))
+            headers = with_security_headers(headers)
+        one.direct.protocol.response_bytes(status, headers, body)
+        statuses.setdefault(status, []).append(time.perf_counter() - one.begun_at)
+    for (slug, result), events in results.items():
+        record_result(slug, result, events)
+    for status, seconds in statuses.items():
+        observe_all(HTTP_SECONDS.labels("POST", PATH, status), seconds)
+
+
+def _accepted(one: _EventsRequest) -> tuple[Headers, bytes]:
+    if len(one.built) == 1 and one.built[0][2] is None:
+        return _accepted_headers(one.request.headers.get("origin") or ""), b'{"accepted":1}'
+    _, headers, body = accepted_response(one.built, cors_headers(one.request.headers.get("origin")))
+    return with_security_headers(headers), body
+
+
+@lru_cache(maxsize=1_000)
+def _accepted_headers(origin: str) -> Headers:
+    _, headers, _ = accepted_response((), cors_headers(origin))
+    return with_security_headers(headers)
