@@ -29,16 +29,21 @@ RANKED_MAX = 200
 """So many of the newest matches are ranked by relevance; all others are found by date."""
 SMALL_RESULT_MAX = 10_000
 """Up to so many matches are sorted by date; with more, a scan from the newest on finds them."""
+PHRASE_RESULT_MAX = 50_000
+"""The same where the index has no positions: of what it finds, a part has the phrase, of all articles a smaller one."""
 CLOSE_MAX = 2_000
-"""Up to so many articles that have the words as typed, or next to each other, are sorted by date, too."""
+"""Up to so many articles that have the words as typed, next to each other or in the title are sorted by date, too."""
 LOOSE_MAX = 2_000
 """When nothing matches, a pair of words helps to find the nearest if it is in at most so many articles."""
+SIMILAR_MAX = 500
+"""So many similar titles, and so many of the newest, are compared when nothing matches."""
 SIMILARITY_THRESHOLDS = ("0.6", "0.4")
 """How similar a title must be to be offered when nothing matches. The lower one is tried last: it costs most."""
 TITLE_PREFIX = "="
 """Of the lexeme that is the whole title."""
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(-?)(\S+)')
+_SPACED_NUMBER = re.compile(r"(?<!\d)\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)")
 _QUOTES = str.maketrans("“”„«»", '"""""')
 
 
@@ -87,6 +92,11 @@ class ParsedQuery:
     def loose_pairs(self) -> list[str]:
         """Its pairs of words, also of those that only question words separate."""
         return pairs(self.required)
+
+    @property
+    def is_phrase(self) -> bool:
+        """Whether it is nothing but one phrase: then what matches `pairs` is what has its neighbours."""
+        return self.indexed is None and self.pairs == every_word(self.neighbours)
 
     @property
     def words(self) -> frozenset[str]:
@@ -161,6 +171,11 @@ def parse(query: str) -> ParsedQuery | None:
         ),
         title=" ".join(word.folded for word in every),
     )
+
+
+def joined_numbers(query: str) -> str:
+    """Return a query whose numbers of spaced groups are one word: "1 234 567" is 1234567."""
+    return _SPACED_NUMBER.sub(lambda found: re.sub(r"\D", "", found[0]), query)
 
 
 def _required(terms: Sequence[_Term], *, ends_with_mark: bool) -> Iterator[_Required]:

@@ -1,13 +1,16 @@
 """A visitor's search → one page of results."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from services.render.pages.search_query import (
     CLOSE_MAX,
     LOOSE_MAX,
     PAGE_RESULTS,
+    PHRASE_RESULT_MAX,
     RANKED_MAX,
+    SIMILAR_MAX,
     SIMILARITY_THRESHOLDS,
     SMALL_RESULT_MAX,
     TITLE_PREFIX,
@@ -15,6 +18,7 @@ from services.render.pages.search_query import (
     SearchRequest,
     SearchResult,
     every_word,
+    joined_numbers,
     parse,
     phrase,
     quoted,
@@ -45,9 +49,9 @@ async def search(reader: PageReader, request: SearchRequest) -> SearchResult:
         *given,
         quoted(TITLE_PREFIX + terms.title),
         None if terms.marked is None else every_word(terms.marked),
-        every_word(terms.neighbours) or None,
+        None if terms.is_phrase else every_word(terms.neighbours) or None,
         RANKED_MAX,
-        SMALL_RESULT_MAX,
+        SMALL_RESULT_MAX if terms.is_indexed else PHRASE_RESULT_MAX,
         CLOSE_MAX,
         _ranking(terms.required),
         None if terms.marked is None else _ranking(terms.marked),
@@ -55,7 +59,10 @@ async def search(reader: PageReader, request: SearchRequest) -> SearchResult:
         *limit_offset,
         terms.title,
     )
-    if not rows and request.page == 1 and not (request.section or request.since or request.until):
+    if not rows and (joined := joined_numbers(request.query)) != request.query:
+        return await search(reader, replace(request, query=joined))
+    is_narrowed = request.page > 1 or request.section or request.since or request.until
+    if not rows and not is_narrowed and max(map(len, terms.required)) > 1:
         nearest = await _nearest(reader, terms, filters)
         return SearchResult(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
     articles = reader.track(rows)
@@ -95,6 +102,7 @@ async def _nearest(reader: PageReader, terms: ParsedQuery, filters: Filters) -> 
             *filters,
             LOOSE_MAX,
             PAGE_RESULTS,
+            SIMILAR_MAX,
         )
         if found:
             return found

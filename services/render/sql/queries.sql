@@ -387,15 +387,16 @@ LIMIT $3
 -- $2 and $3 are for indexes: words and pairs of words, null if there are none; $4 is the whole query, and $5 says
 -- whether $2 and $3 are equivalent to it; $6 must not match, of the words as written; $7 sections, $8 since, $9 until.
 -- $10 is the whole title, $11 all words as typed, $12 all pairs; of the last two, up to $15 matches are sorted.
--- $13 limits the ranking. If at most $14 match, an index finds them and they are sorted. If more match, a scan from the
--- newest on finds the newest: the function behind the operator @@ keeps the planner from the index.
+-- $13 limits the ranking. If at most $14 match, an index finds them and they are sorted; of titles, at most $15. If more
+-- match, a scan from the newest on finds the newest: the function behind the operator @@ keeps the planner from the index
+-- of words there, and `site || ''` and `listed_at + '0'` from the index of dates elsewhere.
 -- $16 and $17 rank words without diacritics and as typed: all words, all in the title, a phrase in the title, a phrase
 -- anywhere, all in title or lead; $18 is their number.
 WITH fitting AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
-    WHERE s.site = $1
+    WHERE s.site || '' = $1
         AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
-        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at + '0' >= $8 AND s.listed_at + '0' < $9
 ), few AS MATERIALIZED (
     SELECT * FROM fitting LIMIT $14 + 1
 ), are_few AS MATERIALIZED (
@@ -404,19 +405,29 @@ WITH fitting AS MATERIALIZED (
     SELECT count(*) > $13 AS yes FROM few
 ), all_as_typed AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
-    WHERE $11::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site = $1 AND s.pairs @@ $11::text::tsquery
+    WHERE $11::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site || '' = $1 AND s.pairs @@ $11::text::tsquery
 ), as_typed AS MATERIALIZED (
     SELECT * FROM all_as_typed LIMIT $15 + 1
 ), all_adjacent AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
-    WHERE $12::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site = $1 AND s.pairs @@ $12::text::tsquery
+    WHERE $12::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site || '' = $1 AND s.pairs @@ $12::text::tsquery
 ), adjacent AS MATERIALIZED (
     SELECT * FROM all_adjacent LIMIT $15 + 1
+), all_in_title AS MATERIALIZED (
+    SELECT s.article, s.listed_at FROM generation.search s
+    WHERE s.site || '' = $1 AND s.title_words @@ $4::text::tsquery
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at + '0' >= $8 AND s.listed_at + '0' < $9
+), in_title AS MATERIALIZED (
+    SELECT * FROM all_in_title LIMIT $15 + 1
 ), found AS (
-    (SELECT s.article FROM generation.search s WHERE s.site = $1 AND s.pairs @@ $10::text::tsquery LIMIT $13)
+    (SELECT s.article FROM generation.search s WHERE s.site || '' = $1 AND s.pairs @@ $10::text::tsquery LIMIT $13)
+    UNION
+    (SELECT a.id FROM (SELECT * FROM in_title WHERE (SELECT count(*) <= $15 FROM in_title) ORDER BY listed_at DESC) newest
+    JOIN generation.public_articles a ON a.id = newest.article
+    ORDER BY newest.listed_at DESC LIMIT $13 / 2)
     UNION
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-    WHERE s.site = $1 AND s.title_words @@ $4::text::tsquery
+    WHERE (SELECT count(*) > $15 FROM in_title) AND s.site = $1 AND ts_match_vq(s.title_words, $4::text::tsquery)
         AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
     ORDER BY s.listed_at DESC LIMIT $13 / 2)
     UNION
@@ -503,11 +514,12 @@ SELECT set_config('pg_trgm.word_similarity_threshold', $1, true)
 -- When nothing matches: the articles with most of the words and pairs of words, the rarer a pair the better, and those
 -- with a similar title. $2 is the query's text, $3 its words, $4 its pairs as queries, $5 must not match the words as
 -- written, $6 nor those without diacritics; $7 sections, $8 since, $9 until; a pair helps to find if at most $10
--- articles have it; $11 limit.
+-- articles have it; $11 limit. Up to $12 titles that are similar are compared, and as many of the newest: a frequent word
+-- alone makes most titles of a portal similar.
 WITH holding AS MATERIALIZED (
     SELECT pair.number, one.article
     FROM unnest($4::text[]::tsquery[]) WITH ORDINALITY AS pair (query, number), LATERAL (
-        SELECT s.article FROM generation.search s WHERE s.site = $1 AND s.pairs @@ pair.query LIMIT $10 + 1
+        SELECT s.article FROM generation.search s WHERE s.site || '' = $1 AND s.pairs @@ pair.query LIMIT $10 + 1
     ) one
 ), pairs AS MATERIALIZED (
     SELECT number, 1 / ln(1.7 + count(*)) AS weight FROM holding GROUP BY number HAVING count(*) <= $10
@@ -517,11 +529,16 @@ WITH holding AS MATERIALIZED (
     GROUP BY article
     ORDER BY fitness DESC
     LIMIT 20 * $11
+), similar_titles AS MATERIALIZED (
+    SELECT s.article, s.listed_at, s.title FROM generation.search s WHERE s.site || '' = $1 AND $2 <% s.title LIMIT $12
+), newest AS MATERIALIZED (
+    SELECT s.article, s.listed_at, s.title FROM generation.search s
+    WHERE (SELECT count(*) = $12 FROM similar_titles) AND s.site = $1 ORDER BY s.listed_at DESC LIMIT $12
 ), found AS (
     (SELECT article FROM with_pairs)
     UNION
-    (SELECT s.article FROM generation.search s WHERE s.site = $1 AND $2 <% s.title
-    ORDER BY word_similarity($2, s.title) DESC, s.listed_at DESC LIMIT 20 * $11)
+    (SELECT article FROM (SELECT * FROM similar_titles UNION SELECT * FROM newest WHERE $2 <% title) one
+    ORDER BY word_similarity($2, title) DESC, listed_at DESC LIMIT 20 * $11)
 ), ranked AS (
     SELECT a.content, a.public_until, a.number, s.listed_at, word_similarity($2, s.title) AS similarity,
         (SELECT count(*) FROM unnest($3::text[]::tsquery[]) AS word WHERE s.words @@ word) / cardinality($3::text[])::real

@@ -121,6 +121,9 @@ function requiredOf(found, kept, isQuoted) {
   return required;
 }
 
+// "1 234 567" is 1234567.
+export const joinedNumbers = (query) => query.replace(/(?<!\d)\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)/g, (found) => found.replace(/\D/g, ""));
+
 // Null if a query has no word to search for.
 export function parse(query) {
   const cut = query.normalize("NFC").replace(/[“”„«»]/g, '"').slice(0, 200);
@@ -197,8 +200,10 @@ export class SearchIndex {
     const together = terms.together.map((pair) => near[neighbours.indexOf(pair)]);
     const articles = [...found.map((one) => one.get("")), ...together].sort((one, other) => one.size - other.size);
     const numbers = [...articles[0].keys()].filter((number) => articles.every((one) => one.has(number)) && fits(number));
-    const isNearest = !numbers.length;
-    const isNarrowed = request.section || request.since || request.until;
+    const isNearest = !numbers.length, joined = joinedNumbers(request.query);
+    if (isNearest && joined !== request.query) return this.search({ ...request, query: joined });
+    const isLetter = terms.required.every((word) => word.length === 1);
+    const isNarrowed = isLetter || request.section || request.since || request.until;
     const ranked = isNearest
       ? isNarrowed ? [] : await this.nearest(terms, found, near, fits)
       : this.rank(numbers, terms, found, near, table, request.byDate);

@@ -96,6 +96,7 @@ def test_script_finds_each_article_first_for_its_title(folder: Path) -> None:
     [
         ("cho phien con", "Chợ phiên Cồn đông vui ngày cuối năm"),
         ("1234567", "Huyện thu ngân sách vượt dự toán"),
+        ("1 234 567", "Huyện thu ngân sách vượt dự toán"),
         ("giải chạy hòa bình", "Giải chạy vì hoà bình thu hút nghìn người khoẻ mạnh"),
         ("15/2024/QĐ-UBND", "Quyết định số 15/2024/QĐ-UBND về giá đất ở"),
         ('"nhà thờ Trái Tim"', "Nhà thờ đổ giữa biển: chứng tích xói lở"),
@@ -118,11 +119,12 @@ def test_script_excludes_filters_and_marks_as_typed(folder: Path) -> None:
         {"query": "chợ phiên", "since": "2100-01-01"},
         {"query": "thủ khoa Trần Nam"},
         {"query": "-chợ"},
+        {"query": "a"},
     ]
-    without, section, later, marked, nothing = run(folder, queries)["results"]
+    without, section, later, marked, nothing, letter = run(folder, queries)["results"]
     assert without["titles"]
     assert not [title for title in without["titles"] if "Cồn" in title]
-    assert (section["titles"], later["titles"], nothing) == ([], [], None)
+    assert (section["titles"], later["titles"], letter["titles"], nothing) == ([], [], [], None)
     assert {unicodedata.normalize("NFC", word) for word in marked["marked"][0]} == {"Trần", "Nam", "thủ", "khoa"}
 
 
