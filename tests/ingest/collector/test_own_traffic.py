@@ -27,6 +27,7 @@ from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.visitors import ClientInfo
 from shared.http.client_address import parse_address
 from shared.sites import Site, Sites
+from tests.ingest.collector.test_direct_events import Sent, event, post
 from tests.ingest.collector.test_endpoints import Salts
 from tests.ingest.collector.test_visitors import CHROME
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
@@ -170,8 +171,7 @@ async def sent(site: Site, headers: dict[str, str], *, peer: str = "198.51.100.9
         RateLimiter(0, 1),
         (ip_network("192.0.2.0/24"),),
     )
-    event = {"id": "0" * 8 + "-0000-4000-8000-" + "0" * 12, "site": site.slug, "kind": kind, "path": "/"}
-    body = json.dumps(event).encode()
+    body = json.dumps(event(site, kind=kind)).encode()
     host = parse_address(peer)
     client = f"[{peer}]:1" if host is not None and host.version == 6 else f"{peer}:1"
     request = FakeRequest("/e", "POST", headers={"user-agent": CHROME, "host": "localhost", **headers}, client=client)
@@ -213,7 +213,25 @@ async def test_event_of_own_address_carries_its_class(
     site: Site, peer: str, headers: dict[str, str], expected: tuple[str | None, str | None], kind: str
 ) -> None:
     """The event says that it is own traffic, and has no ID of anybody; a bot at that address stays a bot."""
-    event, note = await sent(site, headers, peer=peer, kind=kind)
-    assert (note, event.get("bot")) == expected
+    published, note = await sent(site, headers, peer=peer, kind=kind)
+    assert (note, published.get("bot")) == expected
     if expected == OWN:
-        assert not {"visitor", "visitor_prev", "client"} & event.keys()
+        assert not {"visitor", "visitor_prev", "client"} & published.keys()
+
+
+@pytest.mark.parametrize("by", ["address", "cookie", "nothing"])
+async def test_own_traffic_has_its_class_by_both_ways(site: Site, by: str) -> None:
+    """A request that is served in the server's own thread is classed, noted and encoded as one on the loop."""
+    sent = Sent(msgspec.structs.replace(site, own_addresses=["127.0.0.1"] if by == "address" else []))
+    mark = sign(sent.salts.own_traffic_key, "cookie", Mark(site.slug, cookie_end(int(time.time()))))
+    headers = {"cookie": f"{SECURE_COOKIE}={mark}"} if by == "cookie" else {}
+    body = json.dumps(event(site)).encode()
+    served, direct = await sent.directly(post(site, body, **headers), body)
+    on_loop = await sent.on_the_loop(post(site, body, **headers), body)
+    assert served
+    assert not sent.left
+    note = None if by == "nothing" else "counted as own traffic"
+    for protocol in (direct, on_loop):
+        assert (protocol.status, dict(protocol.headers).get("x-presstally")) == (202, note)
+    classes = [json.loads(one.value).get("bot") for one in sent.publisher.events]
+    assert classes == 2 * [None if by == "nothing" else "own"]
