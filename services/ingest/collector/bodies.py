@@ -56,6 +56,7 @@ class BodyReaders:
         with self._lock:
             self._readers.pop(reader, None)
             self._free(reader)
+            reader.source = None  # a future of the server keeps its callback, and no search for garbage looks into it
 
     async def read(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
         """Read the streamed body, and reject it as soon as it is too large or too slow.

@@ -1,8 +1,10 @@
 """Events that are received in the server's thread get the same responses as on the event loop."""
 
 import asyncio
+import gc
 import json
 import threading
+import weakref
 from datetime import date
 from typing import Any, cast
 from uuid import uuid4
@@ -72,6 +74,7 @@ class Body:
         self.was_cancelled = True
 
     def add_done_callback(self, callback: Any) -> None:
+        self.callback = callback  # granian's keeps it, too
         callback(self)
 
 
@@ -219,6 +222,22 @@ async def test_slow_body_and_unstored_events_get_their_problems(site: Site) -> N
     loop = await sent.on_the_loop(post(site, body), body)
     assert (direct.status, direct.headers, direct.body) == (loop.status, loop.headers, loop.body)
     assert direct.status == 503
+
+
+async def test_request_that_has_its_response_is_kept_by_nothing(site: Site) -> None:
+    """Granian's futures are not searched for garbage: a circle of references through one would stay for ever."""
+    body = json.dumps(event(site)).encode()
+    bodies = [Body(body)]
+    kept, protocol = weakref.ref(bodies[0]), FakeProtocol()
+    asked: Any = type("Asked", (), {"__call__": lambda _: bodies.pop(), "response_bytes": protocol.response_bytes})()
+    gc.disable()
+    try:
+        request = DirectRequest("/e", cast("Any", post(site, body)), asked, lambda _: None)
+        assert DirectEvents(Sent(site).endpoints).serve(request)
+        del request
+        assert (protocol.status, kept()) == (202, None)
+    finally:
+        gc.enable()
 
 
 async def test_direct_bodies_share_the_memory_of_all_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
