@@ -7,10 +7,13 @@ tenth of a second; when it goes on, most records of the pause are still at the b
 from collections.abc import Callable
 from typing import Any
 
+from services.stats.counting.pace import GATHER_SECONDS
 from shared.kafka.adjusted_fetches import adjust_fetches
 
 GATHERED_BYTES = 65_536
 """A broker does not gather longer once it has so much: a burst ends the pause."""
+GATHERED_BYTES_BUSY = 1_048_576
+"""The same for the short pauses of a busy counter: a backlog ends them."""
 
 
 def pace_fetches(consumer: Any, pause_seconds: Callable[[], float]) -> None:
@@ -24,6 +27,7 @@ def pace_fetches(consumer: Any, pause_seconds: Callable[[], float]) -> None:
     def gather(request: Any) -> None:
         wait_ms = round(1_000 * pause_seconds())
         if wait_ms > 0:
-            request._max_wait_ms, request._min_bytes = wait_ms, GATHERED_BYTES  # noqa: SLF001 - not public
+            least = GATHERED_BYTES if wait_ms > 1_000 * GATHER_SECONDS else GATHERED_BYTES_BUSY
+            request._max_wait_ms, request._min_bytes = wait_ms, least  # noqa: SLF001 - not public
 
     adjust_fetches(consumer, gather)

@@ -1,8 +1,8 @@
-"""How soon counting takes the next records: with a small load, those of a moment share a fold and a transaction.
+"""How soon counting takes the next records: those of a moment share a fold and a transaction.
 
 A fold and a commit take as long for one record as for a hundred. The first view after a while is counted at once; those
-that follow within PAUSE_SECONDS_MAX are counted together: the brokers gather them (`fetch_pace`). A busy counter never
-waits.
+that follow within PAUSE_SECONDS_MAX are counted together: the brokers gather them (`fetch_pace`). A busy counter gathers for
+a moment, in which so many records come that it spares most of its transactions; a backlog never waits.
 """
 
 import math
@@ -12,7 +12,10 @@ PAUSE_SECONDS_MAX = 0.9
 QUIET_PER_SECOND = 60.0
 """Up to this rate of records the pause is the longest."""
 BUSY_PER_SECOND = 200.0
-"""From this rate on there is none; between the two it becomes shorter."""
+"""At this rate there is none; between the two it becomes shorter."""
+GATHER_SECONDS = 0.05
+GATHER_FROM_PER_SECOND, GATHER_ALL_PER_SECOND = 600.0, 2_000.0
+"""From the first rate on there is one again, and from the second one on it is GATHER_SECONDS."""
 SMOOTHING_SECONDS = 2.0
 """Over about this time the rate is averaged: a server that sends a hundred views once a second is no small load."""
 
@@ -38,5 +41,6 @@ class Pace:
         if self._taken_at is None or self._rate is None:
             return 0.0
         share = (BUSY_PER_SECOND - self._rate) / (BUSY_PER_SECOND - QUIET_PER_SECOND)
-        pause = PAUSE_SECONDS_MAX * min(max(share, 0.0), 1.0)
+        busy_share = (self._rate - GATHER_FROM_PER_SECOND) / (GATHER_ALL_PER_SECOND - GATHER_FROM_PER_SECOND)
+        pause = PAUSE_SECONDS_MAX * min(max(share, 0.0), 1.0) + GATHER_SECONDS * min(max(busy_share, 0.0), 1.0)
         return min(max(self._taken_at + pause - now, 0.0), pause)

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.stats.counting.fetch_pace import GATHERED_BYTES, pace_fetches
+from services.stats.counting.fetch_pace import GATHERED_BYTES, GATHERED_BYTES_BUSY, pace_fetches
 
 
-@pytest.mark.parametrize(("pause", "sent"), [(0.0, (500, 1)), (0.0004, (500, 1)), (0.9, (900, GATHERED_BYTES))])
+@pytest.mark.parametrize(
+    ("pause", "sent"),
+    [(0.0, (500, 1)), (0.0004, (500, 1)), (0.05, (50, GATHERED_BYTES_BUSY)), (0.9, (900, GATHERED_BYTES))],
+)
 async def test_pace_fetches_waits_at_the_broker_for_the_rest_of_the_pause(pause: float, sent: tuple[int, int]) -> None:
     """During a pause a fetch waits as long as it lasts, or for many records; otherwise for the first record."""
     requests: list[Any] = []

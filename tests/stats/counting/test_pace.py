@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stats.counting.pace import BUSY_PER_SECOND, PAUSE_SECONDS_MAX, QUIET_PER_SECOND, Pace
+from services.stats.counting.pace import (
+    BUSY_PER_SECOND,
+    GATHER_FROM_PER_SECOND,
+    GATHER_SECONDS,
+    PAUSE_SECONDS_MAX,
+    QUIET_PER_SECOND,
+    Pace,
+)
 
 
 def test_pace_of_the_first_records_is_no_pause() -> None:
@@ -25,13 +32,17 @@ def test_pace_after_a_quiet_while_lets_the_next_views_wait_for_each_other() -> N
     assert pace.pause_seconds(1_002.0) == 0
 
 
-@pytest.mark.parametrize("rate", [BUSY_PER_SECOND, 1_000, 200_000])
-def test_pace_of_a_busy_counter_is_no_pause(rate: float) -> None:
-    """From the busy rate on nothing waits."""
+@pytest.mark.parametrize(
+    ("rate", "pause"),
+    [(BUSY_PER_SECOND, 0), (GATHER_FROM_PER_SECOND, 0), (1_300, 0.025), (5_000, 0.05), (200_000, 0.05)],
+)
+def test_pace_of_a_busy_counter_is_a_moment_at_most(rate: float, pause: float) -> None:
+    """From the busy rate on nothing waits, until so many records come that a moment spares most transactions."""
     pace = Pace()
     pace.note(1, 0.0)
     pace.note(int(rate), 1.0)
-    assert pace.pause_seconds(1.0) == 0
+    assert pace.pause_seconds(1.0) == pytest.approx(pause)
+    assert pace.pause_seconds(1.0 + GATHER_SECONDS) == 0
 
 
 def test_pace_at_a_steady_rate_falls_with_the_rate() -> None:
