@@ -58,7 +58,7 @@ from shared.topics import PAGE_VIEWS
 STUCK_SECONDS = 120
 IDLE_MS = 1_000
 """How long one call waits for records; they are returned as soon as there are some."""
-SHARED_RECORDS_MAX = 1_000
+SHARED_RECORDS_MAX = 5_000
 """Up to so many records of all partitions are committed in one transaction. With more of them, a partition is committed
 while the next one is folded."""
 RECORD_BYTES = 400

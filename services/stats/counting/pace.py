@@ -1,8 +1,8 @@
 """How soon counting takes the next records: those of a moment share a fold and a transaction.
 
 A fold and a commit take as long for one record as for a hundred. The first view after a while is counted at once; those
-that follow within PAUSE_SECONDS_MAX are counted together: the brokers gather them (`fetch_pace`). A busy counter gathers for
-a moment, in which so many records come that it spares most of its transactions; a backlog never waits.
+that follow within PAUSE_SECONDS_MAX are counted together: the brokers gather them (`fetch_pace`). A busy counter does
+so for a moment, in which so many records come that it spares most of its transactions; a backlog never waits.
 """
 
 import math
