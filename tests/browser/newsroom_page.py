@@ -17,7 +17,7 @@ PAGE = """<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>Bài
 <link rel="icon" href="data:,"><link rel="stylesheet" href="/static/newsroom.css">
 <link rel="stylesheet" href="/static/editor.css"><script type="module" src="/static/write.js"></script></head>
 <body><main>
-<h1>Bài viết</h1><form id="write" method="post">
+<h1>Bài viết</h1><form id="{form}" method="post">
 <input type="hidden" name="csrf" value="c1"><input type="hidden" name="version" value="{version}">
 <label>Tiêu đề<input name="title" maxlength="255" value="{title}"></label>
 <label>Sapo<textarea name="lead">{lead}</textarea></label>
@@ -31,6 +31,8 @@ class NewsroomPage:
     """The state of the pretended server. What tests set, requests see at once."""
 
     article: dict[str, Any] | None
+    form: str = "write"
+    """Which form the page has: of the working version, or `live`."""
     me: str = "lan@haihau.example"
     posts: list[dict[str, str]] = field(default_factory=list)
     """The forms that were sent."""
@@ -103,7 +105,7 @@ class NewsroomPage:
     def _page(self) -> str:
         article = self.article or {"version": "", "title": "", "lead": ""}
         data = json.dumps(self.article).replace("<", "\\u003c")
-        return PAGE.format(version=article["version"], title=article["title"], lead=article["lead"], article=data)
+        return PAGE.format(form=self.form, version=article["version"], title=article["title"], lead=article["lead"], article=data)
 
     def _form(self, body: bytes) -> tuple[int, str, bytes, dict[str, str]]:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))

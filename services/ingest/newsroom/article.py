@@ -282,7 +282,7 @@ def _to_publication(page: Page, article: str, version: int) -> Response:
     return page.redirect(path_of(article, "len-trang"), version=version)
 
 
-def _data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
+def shown_data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the article for the page's script: with the body that was sent, if the page shows it again."""
     return article if page.blocks is None else {**(article or {}), "body": page.blocks}
 
@@ -314,7 +314,7 @@ async def _write_page(
         "article.html",
         error.status if error else 422 if errors else 200,
         article=article,
-        data=_data(page, article),
+        data=shown_data(page, article),
         form=await page.newsroom.convert(plain_form, form),
         key=page.text("key") or str(uuid4()),
         sections=writable_sections(page, article),

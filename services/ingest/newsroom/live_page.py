@@ -12,6 +12,7 @@ from services.ingest.newsroom.article import (
     correct_live,
     form_of,
     read_article,
+    shown_data,
     typed_fields,
     writable_sections,
 )
@@ -25,7 +26,7 @@ async def show_live(page: Page) -> Response:
     if not page.may("publish", article["section"]):
         return page.render("message.html", 403, reason="forbidden", detail="")
     live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
-    return await _live_page(page, article, await form_of(page, live))
+    return await _live_page(page, article, live, await form_of(page, live))
 
 
 async def save_live(page: Page) -> Response:
@@ -41,16 +42,17 @@ async def save_live(page: Page) -> Response:
             fields["correction"] = {"text": page.text("correction")}
         return await correct_live(page, article, fields, page.number("version") or article["version"])
     except InvalidContentError as error:
-        return await _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
+        return await _live_page(page, article, live, form, errors={one.field: one.message for one in error.errors})
     except ApiError as error:
         if error.status not in (403, 409, 412, 413, 422) or error.code == "wrong_csrf_token":
             raise
-        return await _live_page(page, article, form, error=error)
+        return await _live_page(page, article, live, form, error=error)
 
 
 async def _live_page(
     page: Page,
     article: dict[str, Any],
+    live: dict[str, Any],
     form: Form,
     *,
     error: ApiError | None = None,
@@ -60,6 +62,7 @@ async def _live_page(
         "live.html",
         error.status if error else 422 if errors else 200,
         article=article,
+        data=shown_data(page, live),
         form=await page.newsroom.convert(plain_form, form),
         sections=writable_sections(page, article),
         errors=errors or (error.field_errors if error else {}),

@@ -1,5 +1,5 @@
 /**
- * The page "write": puts the editor in place of the body of its form, keeps what is typed, and saves it.
+ * The page "write", and that of the live version (`../write/live.js`): puts the editor in place of the body of its form, keeps what is typed, and saves it.
  *
  * What it expects of the page: `<form id="write">` with a `<textarea name="body">` and the inputs `csrf`, `version` and,
  * for a new article, `key` and `site`; `<script type="application/json" id="article">` with the article as the API
@@ -19,6 +19,7 @@ import { BLOCKS_MAX } from "../text/limits.js";
 import { clock, setLanguage, setZone, t } from "../texts.js";
 import { Api } from "../write/api.js";
 import { Autosave } from "../write/autosave.js";
+import { bodyPlace, Notice } from "../write/body_place.js";
 import { Checklist } from "../write/checklist.js";
 import { blocking, checksOf } from "../write/checks.js";
 import { Comments } from "../write/comments.js";
@@ -27,6 +28,7 @@ import { areReadable, fillForm, readForm, readPage, showErrors, toFields } from 
 import { Journal } from "../write/journal.js";
 import { leadPictureOf } from "../write/lead_picture.js";
 import { choosePictures } from "../write/library.js";
+import { LivePage } from "../write/live.js";
 import { goTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
 import { Publication } from "../write/publication.js";
@@ -68,14 +70,8 @@ class WritePage {
   }
 
   makeEditor() {
-    this.area = this.field("body");
-    const label = this.area.closest("label") ?? this.area;
-    this.form.noValidate = true; // what is missing is named by the checks, in the language of the page
-    this.place = el("div", { class: "editor-place" });
-    label.after(this.place);
-    label.hidden = true;
-    this.area.required = false;
-    for (const one of document.querySelectorAll("#writing-hint, .plain")) one.hidden = true;
+    Object.assign(this, bodyPlace(this.form));
+    this.notice = new Notice(this.place);
     this.state = el("span", { class: "state-text", role: "status" });
     this.count = el("span", { class: "count-text" });
     const others = new OtherArticles(this.api, this.site, this.id);
@@ -89,7 +85,6 @@ class WritePage {
       comment: this.id === null ? undefined : () => this.started.then(() => this.comments.addHere()),
     });
     this.editor.root.append(el("div", { class: "editor-status" }, this.state, this.count));
-    this.form.append(el("input", { type: "hidden", name: "body_format", value: "blocks" }));
     this.form.append(el("input", { type: "hidden", name: "tab", value: this.tab }));
     const side = this.form.querySelector(".side") ?? el("div");
     if (!side.isConnected) this.place.after(side);
@@ -227,14 +222,7 @@ class WritePage {
 
   /** Show a line above the editor, with buttons; it replaces the former one. */
   notify(text, ...actions) {
-    this.notice?.remove();
-    const close = () => this.notice?.remove();
-    const buttons = actions.map(({ label, run, stays = false }) =>
-      el("button", { type: "button", onclick: () => (stays || close(), run()) }, label),
-    );
-    this.notice = el("div", { class: "editor-panel notice", role: "status" }, el("span", {}, text), ...buttons);
-    this.notice.append(el("button", { type: "button", onclick: close }, t("close")));
-    this.place.before(this.notice);
+    this.notice.show(text, ...actions);
   }
 
   /** Put values and a body into the page. */
@@ -390,10 +378,10 @@ class WritePage {
 
 const buttonOf = (form, action) => form.querySelector(`button[name="action"][value="${action}"]`);
 
-const form = document.getElementById("write");
+const form = document.querySelector("#write, #live");
 if (form?.elements.namedItem("body")) {
   setLanguage(document.documentElement.lang);
   setZone(form.dataset.zone);
-  const page = new WritePage(form);
-  page.started = page.start();
+  const page = form.id === "live" ? new LivePage(form) : new WritePage(form);
+  page.started = page.start?.();
 }

@@ -1,0 +1,67 @@
+/**
+ * The page of the live version: puts the editor in place of the body of its form, which is sent as it is without scripts.
+ *
+ * What it expects of the page: `<form id="live">` with a `<textarea name="body">` and the input `csrf`, and
+ * `<script type="application/json" id="article">` with the live version as the API returns it.
+ */
+
+import { normalizedBlocks } from "../blocks.js";
+import { Editor } from "../editor/editor.js";
+import { Transfers } from "../editor/transfers.js";
+import { t } from "../texts.js";
+import { Api } from "./api.js";
+import { bodyPlace, Notice } from "./body_place.js";
+import { blocking, checksOf } from "./checks.js";
+import { areReadable, readForm } from "./form.js";
+import { choosePictures } from "./library.js";
+import { goTo } from "./places.js";
+import { OtherArticles } from "./related.js";
+import { Session } from "./session.js";
+
+export class LivePage {
+  constructor(form) {
+    this.form = form;
+    const { id, site, body } = JSON.parse(document.getElementById("article").textContent);
+    const session = new Session(form, () => this.editor.view.composing);
+    const csrf = () => session.csrf;
+    const onEnded = () => session.ended();
+    const api = new Api({ csrf, onEnded });
+    const transfers = new Transfers({ site, csrf, onEnded });
+    const others = new OtherArticles(api, site, id);
+    const { area, place } = bodyPlace(form);
+    const notice = new Notice(place);
+    this.notify = (text, ...actions) => notice.show(text, ...actions);
+    this.area = area;
+    this.editor = new Editor(place, body, {
+      sendPicture: (file, onProgress) => transfers.sendPicture(file, onProgress),
+      sendFile: (file, onProgress) => transfers.sendFile(file, onProgress),
+      onChange: () => (this.isChanged = true),
+      notify: this.notify,
+      chooseStored: () => choosePictures(api, site),
+      articles: { choose: (known) => others.choose(known), titleOf: (article) => others.title(article) },
+    });
+    form.addEventListener("submit", (event) => this.submit(event));
+    addEventListener("beforeunload", (event) => this.isChanged && !this.isSent && event.preventDefault());
+    session.read();
+  }
+
+  /** Send the form once, with the blocks; or say what readers would miss. */
+  submit(event) {
+    const faults = blocking(checksOf(readForm(this.form), this.editor.blocks, this.editor.uploads.missing()), "live");
+    if (this.isSent || this.editor.view.composing || faults.length || !areReadable(this.form)) {
+      event.preventDefault();
+      if (faults.length) this.refuse(faults);
+      return;
+    }
+    this.area.value = JSON.stringify(normalizedBlocks(this.editor.blocks));
+    this.isSent = true;
+    this.form.setAttribute("aria-busy", "true");
+  }
+
+  refuse(faults) {
+    const run = (target) => goTo(target, this);
+    run(faults[0].target);
+    const shown = faults.map(({ name, values, target }) => ({ label: t(`check_${name}`, values), run: () => run(target), stays: true }));
+    this.notify(t("checks_block"), ...shown);
+  }
+}

@@ -1,0 +1,65 @@
+"""The page of the live version in Chromium, with a small server behind it: the text is written as on the write page."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.newsroom_page import NewsroomPage, article
+from tests.browser.newsroom_steps import write
+
+BODY: list[dict[str, Any]] = [
+    {"type": "heading", "html": "Chợ", "level": 2},
+    {"type": "paragraph", "html": "Đoạn <strong>đậm</strong>"},
+]
+
+
+@pytest.fixture
+def newsroom() -> Iterator[NewsroomPage]:
+    page = NewsroomPage(article(BODY), form="live")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(browser: Browser, newsroom: NewsroomPage) -> Iterator[Page]:
+    """The page of the live version; errors of its script and violations of its policy fail the test."""
+    faults: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+    page.goto(newsroom.url)
+    page.wait_for_selector(".ProseMirror[contenteditable=true]")
+    yield page
+    context.close()
+    assert not faults
+
+
+def test_live_text_is_written_without_markdown_and_sent_as_blocks(page: Page, newsroom: NewsroomPage) -> None:
+    """The editor has the live text; what was not touched is sent as it is, and a double click sends once."""
+    assert page.locator(".editor-text strong").inner_text() == "đậm"
+    assert page.locator("textarea[name=body]").is_hidden()
+    assert newsroom.autosaves == newsroom.presences == []
+    write(page, " đã sửa")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('button[value=save]').click()")
+    page.wait_for_url("**saved=1")
+    (sent,) = newsroom.posts
+    assert json.loads(sent["body"]) == [BODY[0], {"type": "paragraph", "html": "Đoạn <strong>đậm</strong> đã sửa"}]
+    assert sent["body_format"] == "blocks"
+
+
+def test_live_page_without_what_readers_need_is_not_sent(page: Page, newsroom: NewsroomPage) -> None:
+    """An empty title is named at its field, nothing is sent, and the page asks before it is left."""
+    write(page, " mới")
+    page.get_by_label("Tiêu đề").fill("")
+    page.get_by_role("button", name="Lưu", exact=True).click()
+    assert page.locator(".notice").is_visible()
+    assert page.evaluate("document.activeElement.name") == "title"
+    assert newsroom.posts == []
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto("about:blank")
+    assert asked == ["beforeunload"]
