@@ -105,7 +105,9 @@ class NewsroomPage:
     def _page(self) -> str:
         article = self.article or {"version": "", "title": "", "lead": ""}
         data = json.dumps(self.article).replace("<", "\\u003c")
-        return PAGE.format(form=self.form, version=article["version"], title=article["title"], lead=article["lead"], article=data)
+        return PAGE.format(
+            form=self.form, version=article["version"], title=article["title"], lead=article["lead"], article=data
+        )
 
     def _form(self, body: bytes) -> tuple[int, str, bytes, dict[str, str]]:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -21,6 +21,7 @@ from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.api.structure_images import stored_body
 from services.ingest.api.structure_requests import SiteQuery, change_once, check_version, structure_site, with_etag
 from services.ingest.api.structure_schemas import StaticPageList, StaticPageResponse, StaticPageRow
+from services.ingest.articles.related_blocks import with_known_cards
 from services.ingest.articles.store import database_time
 from services.ingest.auth import audit
 from services.ingest.auth.callers import Caller
@@ -173,7 +174,8 @@ async def change_static_page(
         names = ("title", "slug", "description", "kind", "language")
         given: dict[str, Any] = {name: getattr(sent, name) for name in names}
         if body is not None:
-            given["body"] = await stored_body(connection, site.slug, body)
+            known = with_known_cards(body, [*stored.page.body, *(stored.live.body if stored.live else ())])
+            given["body"] = await stored_body(connection, site.slug, known)
         changed = {name: value for name, value in given.items() if value is not None}
         page = msgspec.structs.replace(stored.page, **changed)
         after = await change_page(connection, stored, page, caller.actor.name)

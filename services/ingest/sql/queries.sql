@@ -504,6 +504,14 @@ SELECT id, type, name, bytes FROM ingest.files WHERE site = $1 AND id = ANY ($2:
 SELECT id, number FROM ingest.articles
 WHERE site = $1 AND discarded_at IS NULL AND (id = ANY ($2::text[]) OR number = ANY ($3::bigint[]))
 
+-- name: related_blocks_of_article
+-- The cards that any copy of an article has.
+SELECT DISTINCT block ->> 'article' AS article, (block ->> 'number')::bigint AS number
+FROM ingest.articles a
+CROSS JOIN LATERAL (VALUES (a.content), (a.live), (a.scheduled)) AS copy (content)
+CROSS JOIN LATERAL jsonb_array_elements(copy.content -> 'body') AS block
+WHERE a.id = $1 AND block ->> 'type' = 'related' AND block ->> 'number' IS NOT NULL
+
 -- name: live_articles
 SELECT live FROM ingest.articles WHERE site = $1 AND id = ANY ($2::text[]) AND live ->> 'state' = 'published'
 

@@ -1,6 +1,7 @@
 """Corrections of articles → their page's data and their feeds. Pure."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -106,5 +107,11 @@ def _title(site: Site) -> str:
 
 
 def _id(article: Article, correction: Correction, site: Site) -> str:
-    """Return the permanent ID of a correction: that of its article and its time, whatever its text becomes."""
-    return f"{permanent_id(article, site)}/correction/{correction.at:%Y%m%dT%H%M%S.%fZ}"
+    """Return the permanent ID of a correction: that of its article and its time, whatever its text becomes.
+
+    Further ones of the same time are numbered from 2, in the order of the article.
+    """
+    same = [one for one in article.corrections if one.at == correction.at]
+    number = next(index for index, one in enumerate(same, 1) if one is correction)
+    ending = f"-{number}" if number > 1 else ""
+    return f"{permanent_id(article, site)}/correction/{correction.at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}{ending}"

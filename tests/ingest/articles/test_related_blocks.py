@@ -71,3 +71,35 @@ async def test_static_page_shows_cards_too(api: Any) -> None:
     assert made.json()["body"] == [card(article=live["id"], number=live["number"])]
     refused = await api.call("POST", "/pages", {"title": "B", "body": [card(article="khong-co")]}, "publish")
     assert refused.status == 422
+
+
+async def test_article_with_a_card_of_a_discarded_one_is_changed_and_published(api: Any) -> None:
+    """What became of the other article keeps nobody from correcting, approving and publishing this one."""
+    target, other = await api.create("Đích"), await api.create("Khác")
+    text = {"type": "paragraph", "html": "Thân bài."}
+    path = f"/articles/{(await api.create('Bài', body=[card(article=target['id']), text]))['id']}"
+    page = (await api.call("POST", "/pages", {"title": "T", "body": [card(article=target["id"])]}, "publish")).json()
+    for gone in (target, other):
+        discarded = await api.call("DELETE", f"/articles/{gone['id']}", None, "publish", if_match="*")
+        assert discarded.status == 204
+    kept = card(article=target["id"], number=target["number"])
+    for version, sent in enumerate(
+        (
+            {"title": "Bài sửa"},
+            {"body": [text, card(article=target["id"])]},
+            {"body": [text, card(url=f"/dich-{target['number']}.html"), kept]},
+        ),
+        1,
+    ):
+        changed = await api.call("PATCH", path, {**sent, "version": version})
+        assert changed.status == 200, changed.body
+    assert changed.json()["body"] == [text, kept, kept]
+    refused = await api.call("PATCH", path, {"body": [text, card(article=other["id"])], "version": 4})
+    assert (refused.status, refused.json()["errors"][0]["code"]) == (422, "no_such_article")
+    assert (await api.call("POST", f"{path}/publish", {"version": 4}, "admin")).status == 200
+    fixed = await api.call("PATCH", f"{path}/live", {"body": [text, kept], "version": 5}, "admin")
+    assert fixed.status == 200, fixed.body
+    again = await api.call(
+        "PATCH", f"/pages/{page['id']}", {"body": [card(article=target["id"]), text]}, "publish", if_match="*"
+    )
+    assert (again.status, again.json()["body"]) == (200, [kept, text])

@@ -10,6 +10,11 @@ from services.ingest.structure.links import is_external
     [
         ("https://x.vn/", True),
         ("https://x.vn/a?b#c", True),
+        ("https://x.vn?a=b", True),
+        ("https://x.vn#a", True),
+        ("https://good.vn@evil.example/", False),
+        ("https://good.vn?@evil.example/", True),
+        ("https://x.vn:99999/", False),
         ("http://x.vn/", False),
         ("//x.vn/", False),
         ("https://", False),

@@ -38,6 +38,16 @@ def test_feeds_have_an_entry_for_each_correction_the_newest_first() -> None:
     assert atom.findtext(f"{ATOM}updated") == "2026-11-30T12:00:00+07:00"
 
 
+def test_corrections_of_one_time_have_ids_of_their_own() -> None:
+    """Readers of feeds take entries with one ID for one; the ID names the instant, in whatever zone it was given."""
+    at = AT.astimezone(SITE.zone)
+    article = msgspec.structs.replace(corrected(1, 0), corrections=[Correction("Một", AT), Correction("Hai", at)])
+    rss = ET.fromstring(corrections.rss([article], SITE, URL).body)
+    ids = {one.findtext("description"): str(one.findtext("guid")) for one in rss.iter("item")}
+    assert ids["Một"].endswith("/correction/20261130T000000.000000Z")
+    assert ids["Hai"] == f"{ids['Một']}-2"
+
+
 def test_feeds_without_corrections_are_valid_and_always_the_same() -> None:
     """Atom requires a date, which is no clock's."""
     assert corrections.atom([], SITE, URL).body == corrections.atom([], SITE, URL).body
