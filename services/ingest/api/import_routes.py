@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.body_limits import limited_body
 from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, WriteCaller
+from services.ingest.api.request_language import IS_VIETNAMESE, language_headers
 from services.ingest.api.schemas import response_docs
 from services.ingest.articles.topic_comparison import NotComparedError
 from services.ingest.content.errors import invalid, quoted
@@ -19,6 +20,7 @@ from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.drafts import ImportOptions
 from services.ingest.imports.item import FormatError, ReadContext
 from services.ingest.imports.pipeline import ImportResult, run_import
+from services.ingest.imports.vietnamese import in_vietnamese
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -97,7 +99,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
             async for result in run_import(
                 context.pool, READERS[kind](content, file_name, ReadContext(base_url)), options
             ):
-                yield msgspec.json.encode(result) + b"\n"
+                yield msgspec.json.encode(_in_language(result)) + b"\n"
         except FormatError as error:
             yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=str(error)[:500])) + b"\n"
         except POSTGRES_UNAVAILABLE as error:
@@ -112,7 +114,16 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
             reason = "internal server error (logged); the results above are saved"
             yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
 
-    return _ImportResponse(turn, lines(), media_type=NDJSON, headers={"cache-control": "no-store"})
+    return _ImportResponse(
+        turn, lines(), media_type=NDJSON, headers={"cache-control": "no-store", **language_headers()}
+    )
+
+
+def _in_language(result: ImportResult) -> ImportResult:
+    """Return a result with its warnings in the language of the request."""
+    if not IS_VIETNAMESE.get() or not result.warnings:
+        return result
+    return msgspec.structs.replace(result, warnings=list(map(in_vietnamese, result.warnings)))
 
 
 class _ImportResponse(StreamingResponse):
