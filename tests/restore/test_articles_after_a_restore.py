@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -23,7 +24,7 @@ from services.ingest.articles.workflow import apply_transition, edit_article
 from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
-from shared.articles import Article
+from shared.articles import Article, updated_at
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.log_reader import log_reader, read_range
 from shared.postgres import open_pool
@@ -214,11 +215,16 @@ async def test_new_kafka_gets_all_articles_again(topics: str, database: str) -> 
 async def test_empty_postgres_takes_over_everything(topics: str, database: str, postgres_url: str) -> None:
     """A new, empty Postgres beside the topic gets every article; no number is given again."""
     empty = await copy(postgres_url, database)
-    await store(database, article(1, 2), article(7, 1))
+    text_date = NOW - timedelta(days=9)
+    await store(database, msgspec.structs.replace(article(1, 2), text_updated_at=text_date), article(7, 1))
     async with relay(database, topics):
         pass
     async with relay(empty, topics) as pool:
         assert await known(pool) == {"a-1": (2, "published"), "a-7": (1, "published")}
+        async with pool.acquire() as connection:
+            found = [await read_article(connection, one) for one in ("a-1", "a-7")]
+        dates = [None if one is None or one.live is None else updated_at(one.live) for one in found]
+        assert dates == [text_date, NOW], "readers' text is as old as it was"
         assert await pool.fetchval(SQL["next_number"]) > 1_000
 
 

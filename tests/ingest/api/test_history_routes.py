@@ -194,3 +194,36 @@ async def test_revisions_with_if_none_match_are_304_until_a_change(api: Any) -> 
     one = await api.call("GET", f"{path}/revisions/1", scope="read", if_none_match='"1"')
     assert (one.status, one.body) == (304, b"")
     assert (await api.call("GET", f"{path}/revisions/9", scope="read", if_none_match='"9"')).status == 404
+
+
+async def test_restored_text_has_the_date_of_its_publication(api: Any) -> None:
+    """A restored text that differs from the live one is new when it is published; the same text keeps its date."""
+    path = f"/articles/{(await api.create('Tựa đầu', tags=['chợ']))['id']}"
+
+    async def read(copy: str) -> Any:
+        return (await api.call("GET", f"{path}?copy={copy}", None, "read")).json()
+
+    async def step(action: str, sent: dict[str, Any]) -> Any:
+        version = (await read("head"))["version"]
+        method = "PATCH" if action == "live" else "POST"
+        done = await api.call(method, f"{path}/{action}", {"version": version, **sent}, "admin")
+        assert done.status == 200, done.body
+        return (await read("live"))["text_updated_at"]
+
+    async def publish_restored(version: int) -> Any:
+        restored = await api.call("POST", f"{path}/restore", {"version": version}, "admin")
+        assert restored.status == 200, restored.body
+        assert (await read("live"))["text_updated_at"] == dates[-1], "a draft is no text of readers"
+        return await step("publish", {})
+
+    dates = [await step("publish", {})]
+    dates.append(await step("live", {"title": "Tựa hai"}))
+    assert dates[1] > dates[0]
+    dates.append(await publish_restored(1))
+    assert dates[2] > dates[1]
+    assert (await read("live"))["title"] == "Tựa đầu"
+    assert await step("live", {"tags": ["bến cá"]}) == dates[2]
+    assert await publish_restored(2) == dates[2], "the text of version 2 is that of version 1"
+    await step("kill", {"reason": "sai"})
+    assert (await api.call("POST", f"{path}/restore", {}, "admin")).status == 200
+    assert await step("publish", {}) == dates[2], "a kill that is undone changes no text"
