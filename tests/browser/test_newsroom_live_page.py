@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_steps import write
 
 BODY: list[dict[str, Any]] = [
     {"type": "heading", "html": "Chợ", "level": 2},
-    {"type": "paragraph", "html": "Đoạn <strong>đậm</strong>"},
+    {"type": "paragraph", "html": "Đoạn <strong>đậm</strong> xong"},
 ]
 
 
@@ -47,7 +47,7 @@ def test_live_text_is_written_without_markdown_and_sent_as_blocks(page: Page, ne
     page.evaluate("for (const _ of [1, 2]) document.querySelector('button[value=save]').click()")
     page.wait_for_url("**saved=1")
     (sent,) = newsroom.posts
-    assert json.loads(sent["body"]) == [BODY[0], {"type": "paragraph", "html": "Đoạn <strong>đậm</strong> đã sửa"}]
+    assert json.loads(sent["body"]) == [BODY[0], {"type": "paragraph", "html": "Đoạn <strong>đậm</strong> xong đã sửa"}]
     assert sent["body_format"] == "blocks"
 
 
@@ -59,7 +59,12 @@ def test_live_page_without_what_readers_need_is_not_sent(page: Page, newsroom: N
     assert page.locator(".notice").is_visible()
     assert page.evaluate("document.activeElement.name") == "title"
     assert newsroom.posts == []
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", answer)
     page.goto("about:blank")
     assert asked == ["beforeunload"]
