@@ -23,7 +23,7 @@ from shared.http.client_address import address_prefix
 from shared.http.problems import Problem
 from shared.role import Process
 
-MESSAGE_SECONDS_MIN = 0.9
+MESSAGE_SECONDS_MIN = 0.95
 """One message a second, less what a view needs to be counted and sent: so a view that just misses a message is still on
 the open page within a second, unless it waits for others (`counting.pace`)."""
 POLL_SECONDS = 0.1
