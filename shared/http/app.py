@@ -158,9 +158,8 @@ def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
     observers: dict[tuple[str, int], Callable[[float], None]] = {}
 
     async def timed(request: RsgiRequest, protocol: RsgiProtocol) -> int:
-        begun = (
-            getattr(protocol, "begun_at", None) or time.perf_counter()
-        )  # a direct handler may have received its body
+        received = getattr(protocol, "received", None)  # by a direct handler
+        begun = received.begun_at if received is not None and received.begun_at else time.perf_counter()
         code = await handler(request, protocol)
         method = request.method if request.method in ALL_METHODS else "other"
         observe = observers.get((method, code))

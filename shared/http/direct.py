@@ -57,17 +57,27 @@ class ReceivedBody:
         body: Its bytes.
         error: Raised to who reads it.
         begun_at: When the request was taken over, as `time.perf_counter` says.
+        on_read: Called when somebody reads it: until then it takes memory.
     """
 
-    __slots__ = ("_body", "_error", "begun_at")
+    __slots__ = ("_body", "_error", "_on_read", "begun_at")
 
-    def __init__(self, body: bytes, error: Exception | None = None, begun_at: float | None = None) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        error: Exception | None = None,
+        begun_at: float | None = None,
+        on_read: Callable[[], None] | None = None,
+    ) -> None:
         self._body = body
         self._error = error
+        self._on_read = on_read
         self.begun_at = begun_at
 
     def get(self) -> bytes:
         """Return the body, or raise the error."""
+        if self._on_read is not None:
+            self._on_read()
         if self._error is not None:
             raise self._error
         return self._body
@@ -77,18 +87,17 @@ class ReceivedProtocol:
     """The protocol of a request whose body was received already."""
 
     def __init__(self, protocol: RsgiProtocol, received: ReceivedBody) -> None:
-        self._received = received
-        self.begun_at = received.begun_at
+        self.received = received
         self.client_disconnect = protocol.client_disconnect
         self.response_bytes = protocol.response_bytes
         self.response_stream = protocol.response_stream
 
     async def __call__(self) -> bytes:
         """Return the request's whole body."""
-        return self._received.get()
+        return self.received.get()
 
     async def __aiter__(self) -> Any:
-        yield self._received.get()
+        yield self.received.get()
 
 
 class DirectCallback:

@@ -17,13 +17,15 @@ class ClosingProtocol:
 
     def __init__(self, protocol: RsgiProtocol) -> None:
         self._protocol = protocol
+        self.received = getattr(protocol, "received", None)
+        """What a direct handler has received of the request already: see `shared.http.direct.ReceivedProtocol`."""
 
     def __aiter__(self) -> Any:
         return self._protocol.__aiter__()
 
-    async def __call__(self) -> bytes:
-        """Return the request's whole body."""
-        return await self._protocol()
+    def __call__(self) -> Any:
+        """Return the request's whole body when it is awaited: the server's own future, which direct handlers need."""
+        return self._protocol()
 
     async def client_disconnect(self) -> None:
         """Wait until the client has left."""

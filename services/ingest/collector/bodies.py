@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from shared.http.problems import Problem
-from shared.http.rsgi import RsgiProtocol, RsgiRequest
+from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest
 
 BODY_SECONDS = 10.0
 BODIES_BYTES_MAX = 32 * 1024 * 1024
@@ -62,8 +62,17 @@ class BodyReaders:
         """Read the streamed body, and reject it as soon as it is too large or too slow.
 
         Raises:
-            Problem: 413, 408 or 503.
+            Problem: 413, 408 or 503; 400 if the client has left.
         """
+        try:
+            return await self._read(request, protocol, bytes_max)
+        except RsgiClosed as error:
+            raise Problem(400, "The body ended too early.", reason="invalid") from error
+
+    async def _read(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
+        received = getattr(protocol, "received", None)
+        if received is not None:  # in the server's thread: within the same bounds
+            return bytes(received.get())
         length = int(request.headers.get("content-length") or 0)
         if length > bytes_max:
             await self.drain(request, protocol)
@@ -138,7 +147,8 @@ class BodyReaders:
     def _cancel(self, reader: BodyReader) -> None:
         self._readers.pop(reader)
         self._free(reader)
-        reader.source.cancel()
+        if reader.source is not None:  # it may have begun right now, before the process was stopped for a while
+            reader.source.cancel()
 
     async def cancel_slow(self) -> None:
         """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""

@@ -63,10 +63,10 @@ class _EventsRequest(DirectCallback):
     def __call__(self, future: Any) -> None:
         """Publish the events of the body that was received."""
         endpoints = self.endpoints
-        endpoints.bodies.end(self.reader)
         try:
             body = future.result()
         except BaseException as error:  # noqa: BLE001 - given up as too slow, or the client has left
+            self._free_memory()
             problem = error if isinstance(error, Exception) else too_slow()
             self.direct.leave(ReceivedBody(b"", problem, self.begun_at))
             return
@@ -75,10 +75,14 @@ class _EventsRequest(DirectCallback):
         except Exception:  # noqa: BLE001 - the loop finds the same, and says so
             built = None
         if built is None:
-            self.direct.leave(ReceivedBody(body, begun_at=self.begun_at))
+            self.direct.leave(ReceivedBody(body, begun_at=self.begun_at, on_read=self._free_memory))
             return
+        self._free_memory()
         self.built = built
         endpoints.publisher.publish_direct([event for event, _, _ in built], respond, self)
+
+    def _free_memory(self) -> None:
+        self.endpoints.bodies.end(self.reader)
 
 
 class DirectEvents:

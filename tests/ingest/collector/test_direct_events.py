@@ -240,6 +240,20 @@ async def test_request_that_has_its_response_is_kept_by_nothing(site: Site) -> N
         gc.enable()
 
 
+async def test_body_that_waits_for_the_loop_takes_memory_until_it_is_read(site: Site) -> None:
+    """A busy loop leaves many of them waiting: their bound is that of bodies that are being received."""
+    body = b'{"id"'
+    sent = Sent(site)
+    asked: Any = type("Asked", (), {"__call__": lambda _: Body(body)})()
+    assert DirectEvents(sent.endpoints).serve(
+        DirectRequest("/e", cast("Any", post(site, body)), asked, sent.left.append)
+    )
+    assert (len(sent.left), sent.endpoints.bodies.reserved_bytes) == (1, len(body))
+    assert sent.left[0] is not None
+    assert sent.left[0].get() == body
+    assert sent.endpoints.bodies.reserved_bytes == 0
+
+
 async def test_direct_bodies_share_the_memory_of_all_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that finds no memory is left to the loop, and one that takes too long is cancelled."""
     monkeypatch.setattr(bodies_module, "BODIES_BYTES_MAX", 100)
