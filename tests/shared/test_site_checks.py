@@ -39,7 +39,7 @@ def test_errors_of_unknown_zone_and_control_character() -> None:
     ],
 )
 def test_errors_of_a_hub_that_cannot_be_called_names_it(hub: str) -> None:
-    """What looks like the address of a hub, and is none, is found before feeds name it."""
+    """What only looks like the address of a hub is found before feeds name it."""
     (found,) = errors_of({}, site(hub=["https://hub.example/", hub]))
     assert found.startswith(f"hub {hub!r} cannot be called: ")
     assert errors_of({}, site(hub="https://trạm.example:8443/công?a=b")) == []

@@ -16,7 +16,7 @@ class Ending(Protocol):
 
     @property
     def until(self) -> datetime | None:
-        """Until when it is shown; None: for ever."""
+        """Until when it is shown; None: it has no end."""
         ...
 
 
@@ -26,7 +26,7 @@ _MARKED = re.compile(r'<([a-z]+)\b[^<>]*\sdata-until="([^"]*)"[^<>]*>')
 
 
 def until_mark(until: datetime | None) -> Markup:
-    """Return the attribute of an element that is shown until a time; None: for ever."""
+    """Return the attribute of an element that is shown until a time; None: it has no end."""
     return Markup("") if until is None else Markup(' data-until="{}"').format(until.isoformat())
 
 

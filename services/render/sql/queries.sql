@@ -188,7 +188,7 @@ LIMIT $2
 
 -- name: placed
 -- The public articles of slots of the front page, in their order. $2, $3: their articles, and until when. The end of a
--- slot makes another version of the site; it is none of the article, which may be seen while there is no database.
+-- slot makes another version of the site; the article may be seen after it while there is no database.
 SELECT a.content, a.public_until
 FROM unnest($2::text[], $3::timestamptz[]) WITH ORDINALITY AS slot (article, until, n)
 JOIN generation.public_articles a ON a.id = slot.article

@@ -101,7 +101,7 @@ def test_translations_name_the_same_parts() -> None:
 
 
 async def test_warnings_of_the_api_are_in_the_language_of_the_request(api: Any) -> None:
-    """A browser in Vietnamese reads them in Vietnamese, a program in English, and both are told so."""
+    """A browser in Vietnamese reads them in Vietnamese, a program in English, and the response names the language."""
     said = {}
     for language in ("vi", "en"):
         sent = f'<p>Một <a href="trang{language}.html">liên kết</a>.</p>'.encode()

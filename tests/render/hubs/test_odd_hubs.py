@@ -1,4 +1,4 @@
-"""Hubs that answer in ways that no hub should: they are told again later, and delay nobody."""
+"""Hubs that answer in ways that no hub should: they get the announcement again later, and delay nobody."""
 
 import asyncio
 import socket

@@ -41,7 +41,7 @@ def marked(tag: str, until: datetime | None, inside: str) -> str:
     ],
 )
 def test_element_that_has_ended_is_cut_with_all_that_is_in_it(html: str, expected: str) -> None:
-    """Elements of the same name inside and around it, other ends and unreadable ones are told apart."""
+    """Elements of the same name inside and around it, other ends and unreadable ones make a difference."""
     assert without_ended(html, AT) == expected
     assert next_end(expected) in (None, LATER)
 

@@ -103,7 +103,7 @@ async def test_banner_link_and_bar_end_while_postgres_is_unavailable(portal: Any
 
 
 async def test_page_that_was_cut_is_made_again_with_the_database(portal: Any) -> None:
-    """Once Postgres is back, the page is rendered anew: others of its banners take the places."""
+    """Once Postgres is back, the page is rendered again: others of its banners take the places."""
     await portal.add(1)
     end = datetime.now(UTC) + timedelta(seconds=0.8)
     many = [banner(id=f"b{number}", until=end if number < 6 else None) for number in range(7)]
