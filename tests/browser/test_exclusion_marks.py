@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,8 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
 };
 """
 """Remembers where the chart writes the mark: a canvas has no elements."""
-DRAWN = (
-    "row => { const at = window.marks.at(-1); return at != null && Math.abs(at - plot.valToPos(row, 'x', true)) < 8 }"
-)
+DISTANCE = "row => Math.abs((window.marks.at(-1) ?? Infinity) - plot.valToPos(row, 'x', true))"
+"""Of the last mark from a row of the table, in pixels of the canvas."""
 
 
 @pytest.fixture
@@ -57,8 +57,12 @@ def exclude(system: Any) -> Iterator[Callable[..., None]]:
         finally:
             await connection.close()
 
-    yield lambda **given: asyncio.run(put(**given))
-    asyncio.run(put(is_excluded=None))
+    def run(*, is_excluded: bool | None) -> None:
+        with ThreadPoolExecutor(1) as another:  # this thread has Playwright's loop
+            another.submit(lambda: asyncio.run(put(is_excluded=is_excluded))).result()
+
+    yield run
+    run(is_excluded=None)
 
 
 @pytest.fixture
@@ -74,9 +78,13 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def test_chart_marks_the_day_of_an_exclusion_and_of_its_reversal(
-    system: Any, page: Page, exclude: Callable[..., None], tmp_path: Path
+    system: Any, page: Page, exclude: Callable[..., None], wait: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The mark is drawn at its day, above a sentence, follows a reversal without a reload, and goes."""
+
+    def is_drawn() -> bool:
+        return bool(page.evaluate(DISTANCE, 5) < 8)
+
     exclude(is_excluded=True)
     time.sleep(4)  # a page that another test has read is shown for 3 seconds
     page.goto(f"{system.url}/stats/haihau?period=7d&lang=en")
@@ -84,21 +92,22 @@ def test_chart_marks_the_day_of_an_exclusion_and_of_its_reversal(
     marked = page.locator("#series tr[data-marked]")
     assert marked.count() == 1
     assert page.locator("#series tbody tr").all_inner_texts().index(marked.inner_text()) == 5
-    page.wait_for_function(DRAWN, arg=5)
+    wait(is_drawn, 20, "the mark")
     assert "10:00 to 11:00: 40,000 visitors turned out to be programs." in page.locator("#exclusions").inner_text()
     assert "a fleet" not in page.locator("body").inner_text()
     assert violations(page) == []
     page.screenshot(path=tmp_path / "excluded.png", full_page=True)
     exclude(is_excluded=False)
     page.get_by_text("and put back later").wait_for(timeout=20_000)
-    page.wait_for_function(DRAWN, arg=5)
+    wait(is_drawn, 20, "the mark")
     page.set_viewport_size({"width": 360, "height": 800})
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(DRAWN, arg=5)
+    wait(is_drawn, 20, "the mark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert violations(page) == []
     page.screenshot(path=tmp_path / "reversed.png", full_page=True)
     exclude(is_excluded=None)
-    page.wait_for_function("!document.querySelector('#series tr[data-marked]')", timeout=20_000)
+    wait(lambda: marked.count() == 0, 20, "the page without the mark")
     page.evaluate("window.marks.length = 0; draw()")
+    page.locator("#chart canvas").wait_for()
     assert page.evaluate("window.marks") == []
