@@ -140,7 +140,7 @@ def _accepted(one: _EventsRequest) -> tuple[Headers, bytes]:
     return with_security_headers(headers), body
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=100)  # an origin may be as long as a header
 def _accepted_headers(origin: str) -> Headers:
     _, headers, _ = accepted_response((), cors_headers(origin))
     return with_security_headers(headers)
