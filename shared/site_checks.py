@@ -111,11 +111,16 @@ def _text_error(text: str) -> str | None:
 
 
 def errors_between(sites: "Mapping[str, Site]") -> list[str]:
-    """Return a sentence for each origin that two sites declare."""
+    """Return a sentence for each origin that two sites declare, and for each hub that is the home page of a site."""
     errors, owners = [], dict[str, str]()
     for site in sites.values():
         for origin in site.origins:
             owner = owners.setdefault(origin, site.slug)
             if owner != site.slug:
                 errors.append(f"origin {origin} is declared by two sites, {owner} and {site.slug}")
+    for site in sites.values():
+        found = ((hub, owners.get(hub.rstrip("/"))) for hub in site.hubs)
+        errors += [
+            f"hub {hub!r} of {site.slug} is the home page of {owner}, not a hub" for hub, owner in found if owner
+        ]
     return errors

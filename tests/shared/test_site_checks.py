@@ -102,3 +102,12 @@ def test_errors_between_sites_with_one_origin() -> None:
 def test_errors_of_own_traffic_and_referrers_name_the_value(fields: dict[str, Any], errors: list[str]) -> None:
     """What would mark nobody, everybody or the site itself is refused with the value."""
     assert errors_of({}, site(**fields)) == errors
+
+
+def test_errors_between_sites_of_a_hub_that_is_a_portal() -> None:
+    """A home page takes no announcements; a hub at another path of a portal's host is possible."""
+    other = site(slug="b", origins=["https://b.vn"], hub=["https://a.vn/", "https://a.vn/hub", "https://b.vn"])
+    assert errors_between({"a": site(), "b": other}) == [
+        "hub 'https://a.vn/' of b is the home page of a, not a hub",
+        "hub 'https://b.vn' of b is the home page of b, not a hub",
+    ]
