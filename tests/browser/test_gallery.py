@@ -23,9 +23,10 @@ def stories() -> Iterator[Served]:
     story = article(19_000, media, kind="photo", body=between)
     one = article(18_999, media)
     none = article(18_998, None)
+    long = article(18_997, media, body=[Figure("Chú thích rất dài. " * 120, media.image(1)), *between])
     documents = {
         path: html.render_article(made, RelatedArticles(), SITE, SITE.url)
-        for path, made in (("/story", story), ("/one", one), ("/none", none))
+        for path, made in (("/story", story), ("/one", one), ("/none", none), ("/long", long))
     }
     with serving(documents, media) as served:
         yield served
@@ -77,6 +78,28 @@ def test_gallery_works_by_keyboard(context: BrowserContext, stories: Served) -> 
     page.keyboard.press("Escape")
     assert not page.locator("dialog.gallery").is_visible()
     assert third.evaluate("(link) => link === document.activeElement")
+
+
+def test_gallery_keeps_the_place_of_the_page_and_scrolls_long_captions_by_keyboard(
+    context: BrowserContext, stories: Served
+) -> None:
+    """A wheel over the gallery does not move the page behind it; the keys of a long caption move the caption."""
+    page = opened(context, stories, "/long")
+    page.locator("a.zoom").nth(1).click()
+    before = page.evaluate("scrollY")
+    page.mouse.move(600, 400)
+    page.mouse.wheel(0, 600)
+    caption = page.locator(f"{SHOWN} figcaption")
+    page.keyboard.press("End")
+    assert "13 / 13" in count(page)
+    assert caption.get_attribute("tabindex") is None
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    caption.focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_timeout(300)
+    assert caption.evaluate("(one) => one.scrollTop > 0")
+    assert page.evaluate("scrollY") == before
 
 
 def test_gallery_buttons_keep_the_focus_at_the_ends(context: BrowserContext, stories: Served) -> None:

@@ -23,7 +23,9 @@ if (gallery?.showModal && links.length) {
     const caption = links[shown].closest("figure").querySelector("figcaption");
     const position = place.querySelector(".position");
     position.lastChild.data = ` ${shown + 1} / ${links.length}`;
-    place.replaceChildren(position, copyOf(links[shown]), ...(caption ? [caption.cloneNode(true)] : []));
+    const told = caption ? [caption.cloneNode(true)] : [];
+    place.replaceChildren(position, copyOf(links[shown]), ...told);
+    for (const one of told) if (one.scrollHeight > one.clientHeight) one.tabIndex = 0; // scrolls by keyboard, too
     // Not `disabled`: the button that is pressed at the end would lose the focus.
     steps.previous.setAttribute("aria-disabled", String(shown === 0));
     steps.next.setAttribute("aria-disabled", String(shown === links.length - 1));
@@ -64,8 +66,8 @@ if (gallery?.showModal && links.length) {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // into a tab of its own
       event.preventDefault();
-      show(number);
       gallery.showModal();
+      show(number);
     });
   });
 }
