@@ -23,6 +23,7 @@ from deploy.local.postgres import Postgres
 from tests.browser.chromium import CHROMIUM, FLAGS
 from tests.conftest import PORTS_PER_INSTALLATION, free_ports
 from tools.demo_site.articles import STORIES
+from tools.demo_site.comparison import compared
 from tools.demo_site.newsroom import invite, write_page
 from tools.demo_site.publishing import publish_sample
 
@@ -147,6 +148,7 @@ def pictures_of(url: str, environment: dict[str, str], wanted: Sequence[str]) ->
         }
         made["phone"] = lambda: beside([shown(name) for name in SHOWN if name.startswith("phone")])
         made["counter"] = lambda: foot(browser, url + paths["article"])
+        made["before-and-after"] = lambda: compared({name: shown(name) for name in ("home", "article")})
         made["newsroom"] = lambda: write_page(browser, url, STORIES[0]["title"])
         for name in wanted or made:
             save(made[name](), name)
