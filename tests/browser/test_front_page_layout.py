@@ -166,6 +166,18 @@ def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, br
     page.close()
 
 
+def test_printed_front_page_has_no_dark_ground_and_divides_no_story(portals: Served, browser: Browser) -> None:
+    """On paper the strip of photo and video stories is black on white, and each story is on one page."""
+    page = opened(browser, f"{portals.url}/345", 1280)
+    page.emulate_media(media="print")
+    strip = page.locator(".media")
+    style = strip.evaluate("(one) => [getComputedStyle(one).backgroundColor, getComputedStyle(one).color]")
+    assert style == ["rgba(0, 0, 0, 0)", "rgb(0, 0, 0)"]
+    for part in (".card", ".band > .aside"):
+        assert page.locator(part).first.evaluate("(one) => getComputedStyle(one).breakInside") == "avoid"
+    page.close()
+
+
 def test_small_photos_are_not_enlarged(portals: Served, browser: Browser) -> None:
     """A photo of 300 pixels is 300 pixels wide, in an article and as the lead story."""
     for name, selector in (("/small", "figure img"), ("/small-lead", ".lead-story img")):
