@@ -105,7 +105,7 @@ def _banner(info: PreviewInfo, site: Site) -> str:
     )
     return (
         f'{BEGIN}<link rel="stylesheet" href="{paths["preview.css"]}">'
-        f'<aside class="preview-banner" aria-label="{words["preview"]}"><p><strong>{words["preview"]}</strong>: '
+        f'<aside class="preview-banner of-{info.view}" id="{_IN_FRAME}" aria-label="{words["preview"]}"><p><strong>{words["preview"]}</strong>: '
         f"{shown} {info.version}. {words['until']}: "
         f'<time datetime="{info.expires_at.isoformat()}">{escape(until)}</time>. '
         f'{words["not_published"]}</p><nav aria-label="{words["preview"]}">{links}</nav></aside>{END}'
@@ -113,13 +113,17 @@ def _banner(info: PreviewInfo, site: Site) -> str:
 
 
 _CURRENT = ' aria-current="page"'
+_IN_FRAME = "xem-truoc"
+"""Of the banner. In a frame it is the target of the address, and not shown: it stands above the frame."""
 
 
 def preview_frame(info: PreviewInfo, site: Site) -> Document:
     """Return a page that shows the preview in a frame of the width of a device."""
     width, height = FRAMES[info.view]
     words = preview_words(site)
-    frame = f'<iframe src="?xem=trang" width="{width}" height="{height}" title="{words[info.view]}"></iframe>'
+    frame = (
+        f'<iframe src="?xem=trang#{_IN_FRAME}" width="{width}" height="{height}" title="{words[info.view]}"></iframe>'
+    )
     return _shell(info, site, f'<main class="preview-frame">{frame}</main>')
 
 

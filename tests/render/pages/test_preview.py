@@ -93,7 +93,7 @@ def test_print_view_is_the_page_with_the_rules_of_print() -> None:
 def test_frame_shows_the_page_at_the_width_of_a_device(view: str) -> None:
     """The frame loads the view of the page from the same link; names are escaped."""
     shown = preview_frame(PreviewInfo(1, False, INFO.expires_at, view), SITE).body.decode()  # type: ignore[arg-type]
-    assert f'<iframe src="?xem=trang" width="{FRAMES[view][0]}"' in shown
+    assert f'<iframe src="?xem=trang#xem-truoc" width="{FRAMES[view][0]}"' in shown
     assert "Hải &lt;Hậu&gt;" in shown
 
 
