@@ -105,7 +105,8 @@ def _banner(info: PreviewInfo, site: Site) -> str:
     )
     return (
         f'{BEGIN}<link rel="stylesheet" href="{paths["preview.css"]}">'
-        f'<aside class="preview-banner of-{info.view}" id="{_IN_FRAME}" aria-label="{words["preview"]}"><p><strong>{words["preview"]}</strong>: '
+        f'<aside class="preview-banner of-{info.view}" id="{_IN_FRAME}" aria-label="{words["preview"]}">'
+        f"<p><strong>{words['preview']}</strong>: "
         f"{shown} {info.version}. {words['until']}: "
         f'<time datetime="{info.expires_at.isoformat()}">{escape(until)}</time>. '
         f'{words["not_published"]}</p><nav aria-label="{words["preview"]}">{links}</nav></aside>{END}'
