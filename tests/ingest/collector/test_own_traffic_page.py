@@ -128,6 +128,7 @@ async def test_button_back_deletes_the_cookie(page: OwnTrafficPage) -> None:
         ("\0", "not valid"),
         ("ệ" * 500, "not valid"),
     ],
+    ids=["expired", "of no site", "longer", "a cookie", "none", "a script", "NUL", "long"],
 )
 async def test_link_that_is_not_valid_is_refused(page: OwnTrafficPage, link: str, words: str) -> None:
     """It is refused when it is opened and when it is sent, with the reason, and is not repeated in the page."""
