@@ -117,8 +117,8 @@ class _WholeBatch:
         while begin < len(records) and records[begin].offset < self._fetched.next_fetch_offset:
             begin += 1  # a fetch returns the whole batch in which its first record is
         if begin < len(records):
-            # With the broker's times, a batch has one time of arrival.
-            arrived_together = self._batch.timestamp_type == APPEND_TIME
+            # With the broker's times, a batch has one time of arrival; batches of formats before 2 do not say.
+            arrived_together = getattr(self._batch, "timestamp_type", None) == APPEND_TIME
             yield _WholeRecord(RawBatch.fetched(records[begin:], arrived_together=arrived_together))
 
 

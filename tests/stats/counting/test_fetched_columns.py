@@ -1,5 +1,6 @@
 """What a fetch returned, as columns: the same records as aiokafka's, with its own code for batches and transactions."""
 
+import random
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionReco
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record._crc32c import crc as crc32c
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from services.stats.counting.decoding import RawBatch
@@ -129,3 +131,69 @@ async def test_fetched_batch_that_is_corrupt_is_fetched_again() -> None:
     with pytest.raises(CorruptRecordException):
         again.getall()
     assert (one.state.position, again.has_more(), APPEND_TIME) == (2, False, 1)
+
+
+CODECS = range(5)
+"""None, gzip, Snappy, LZ4 and Zstandard."""
+
+
+def compacted(rng: random.Random, first: int, producer: int) -> tuple[bytes, int]:
+    """Return a batch of any codec as compaction leaves it, with holes or without a record, and the offset after it."""
+    builder = DefaultRecordBatchBuilder(2, rng.choice(CODECS), producer >= 0, producer, 0, 0, 1 << 22)
+    offset = rng.choice([0, 0, 3])
+    for _ in range(rng.choice([1, 2, 40])):
+        value = (
+            rng.randbytes(20_000)
+            if rng.random() < 0.01
+            else rng.choice([None, b"", b"v" * rng.randrange(90), rng.randbytes(9)])
+        )
+        builder.append(offset, ARRIVED + rng.randrange(-50, 50), rng.choice([None, b"k"]), value, [("a", None)] * 2)
+        offset += rng.choice([1, 1, 1, 4])
+    made = bytearray(builder.build())
+    if rng.random() < 0.1:  # all records of it were compacted away
+        made = made[:61]
+        made[8:12], made[57:61], made[22] = (49).to_bytes(4, "big"), bytes(4), made[22] & 0b10000
+    made[:8], made[23:27] = first.to_bytes(8, "big"), (offset - 1).to_bytes(4, "big")
+    made[22] |= APPENDED * rng.randrange(2)
+    made[17:21] = crc32c(bytes(made[21:])).to_bytes(4, "big")
+    return bytes(made), first + offset
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_fetched_batches_of_any_log_are_the_records_that_aiokafka_reads(seed: int) -> None:
+    """With codecs, holes, headers, large and null values, transactions in each other and any number at once."""
+    rng = random.Random(seed)
+    end, batches, opened, aborted = 0, list[bytes](), dict[int, int](), list[tuple[int, int]]()
+    for _ in range(12):
+        if opened and rng.random() < 0.3:
+            producer, first = opened.popitem()
+            is_aborted = rng.random() < 0.5
+            aborted += [(producer, first)] * is_aborted
+            batches.append(batch(end, ABORTED if is_aborted else COMMITTED, producer=producer, control=True))
+            end += 1
+            continue
+        producer = rng.choice([-1, 7, 8])
+        if producer >= 0:
+            opened.setdefault(producer, end)
+        made, end = compacted(rng, end + rng.choice([0, 0, 5]), producer)
+        batches.append(made)
+    begin, most = rng.randrange(end), rng.choice([None, 1, 3, 1_000])
+    expected = Fetch(*batches, begin=begin, aborted=aborted)
+    records = [(one.offset, one.timestamp - ARRIVED, one.value) for one in expected.result.getall()]
+    fetch = Fetch(*batches, begin=begin, aborted=aborted)
+    result, seen = await fetch.as_columns(), list[tuple[int, int, bytes | None]]()
+    while result.has_more():
+        seen += (taken := rows(result.getall(most)))
+        assert len(taken) <= (most or end)
+    assert (seen, fetch.state.position) == (records, expected.state.position)
+
+
+@pytest.mark.parametrize("codec", [0, 1])
+async def test_fetched_batch_of_a_former_format_is_read(codec: int) -> None:
+    """A log that an old Kafka began has batches that name no type of their times."""
+    builder = LegacyRecordBatchBuilder(1, codec, 1 << 20)
+    for number in range(2):
+        builder.append(number, ARRIVED + number, None, b"%d" % number)
+    made = bytearray(builder.build())
+    made[:8] = (codec * 1).to_bytes(8, "big")  # a compressed one is at its last record
+    assert rows((await Fetch(bytes(made)).as_columns()).getall()) == [(0, 0, b"0"), (1, 1, b"1")]
