@@ -145,8 +145,10 @@ class Portal:
             return True
         site = self.site_of(headers.get("host") or "")
         if direct.path == "/favicon.ico":
-            self._icons[site.theme].response(headers).send(direct.protocol)
-            return True
+            icon = self._icons.get(site.theme)  # a site may be known a moment before its theme
+            if icon is not None:
+                icon.response(headers).send(direct.protocol)
+            return icon is not None
         key = _cache_key(site, direct.path, request.query_string)
         page = self._cache.peek(key) if key else None
         if key is None or page is None or not self._versions.may_be_current(site.slug, page.site_version):
