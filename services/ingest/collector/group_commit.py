@@ -2,7 +2,9 @@
 
 A batch takes nearly as long to send, store and fetch for one event as for ten, in the collector, in Kafka and in the
 counter. The first event after a while is sent at once; those that follow within the gathering time leave together.
-The time shrinks as the load grows, and a busy collector never waits: batches fill while the one before is in flight.
+The time shrinks as the load grows, and a busy collector does not wait: batches fill while the one before is in flight.
+Only when they have many events anyway do they wait some milliseconds for more: there a batch for each moment takes the
+processor from the events.
 
 A sender that waits for each response before its next request would only be slowed down. Its next event arrives right
 after a batch has ended, whereas events of independent senders arrive at any time: the time from the end of a batch to
@@ -16,11 +18,16 @@ GATHER_SECONDS_MAX = 0.06
 EVENTS_WANTED = 8.0
 """Events of a batch for which it is worth to wait."""
 BUSY_PER_SECOND = 400.0
-"""Above this rate of events no batch gathers."""
+"""Above this rate of events no batch gathers, unless batches have many."""
+MANY_EVENTS = 16.0
+"""From this mean number of events on, batches of a busy collector gather."""
+MANY_EVENTS_WANTED = 96.0
+BUSY_GATHER_SECONDS_MAX = 0.005
+"""From the begin of one batch to that of the next."""
 SMOOTHING_SECONDS = 2.0
 """Over about this time the rate of events is averaged."""
 SMOOTHING_BATCHES = 8
-"""Over about this number of batches the time until the next event is averaged."""
+"""Over about this number of batches their events, and the time until the next one, are averaged."""
 INDEPENDENT_SHARE = 0.5
 """From this share of the mean interval on, senders are independent."""
 
@@ -33,6 +40,7 @@ class GroupCommit:
         self._ended_at: float | None = None
         self._rate: float | None = None
         self._wait_share = 0.0
+        self._batch_events = 0.0
 
     def note_first_event(self, now: float) -> None:
         """Take note of the first event of a batch."""
@@ -47,11 +55,16 @@ class GroupCommit:
             share = -math.expm1(-seconds / SMOOTHING_SECONDS)
             rate = events / seconds
             self._rate = rate if self._rate is None else self._rate + (rate - self._rate) * share
+        self._batch_events += (events - self._batch_events) / SMOOTHING_BATCHES
         self._began_at, self._ended_at = began_at, now
 
     def pause_seconds(self, now: float) -> float:
         """Return how long the next batch gathers events from now on."""
         rate = self._rate
-        if not rate or rate > BUSY_PER_SECOND or self._wait_share < INDEPENDENT_SHARE:
+        if rate and rate > BUSY_PER_SECOND:
+            if self._batch_events < MANY_EVENTS:
+                return 0.0
+            return max(0.0, self._began_at + min(BUSY_GATHER_SECONDS_MAX, MANY_EVENTS_WANTED / rate) - now)
+        if not rate or self._wait_share < INDEPENDENT_SHARE:
             return 0.0
         return max(0.0, self._began_at + min(GATHER_SECONDS_MAX, EVENTS_WANTED / rate) - now)

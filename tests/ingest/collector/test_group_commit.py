@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from services.ingest.collector.group_commit import GATHER_SECONDS_MAX, GroupCommit
+from services.ingest.collector.group_commit import BUSY_GATHER_SECONDS_MAX, GATHER_SECONDS_MAX, GroupCommit
 
 FLIGHT_SECONDS = 0.004
 
 
-def batches_of(arrivals: list[float]) -> list[tuple[float, int]]:
+def batches_of(arrivals: list[float], flight_seconds: float = FLIGHT_SECONDS) -> list[tuple[float, int]]:
     """Return the batches of events that arrive at these times, as times of their begin and numbers of events."""
     group_commit, batches, number, now = GroupCommit(), [], 0, 0.0
     while number < len(arrivals):
@@ -18,7 +18,7 @@ def batches_of(arrivals: list[float]) -> list[tuple[float, int]]:
         began_at = first + group_commit.pause_seconds(first)
         events = sum(at <= began_at for at in arrivals[number : number + 10_000])
         number += events
-        now = began_at + FLIGHT_SECONDS
+        now = began_at + flight_seconds
         group_commit.note_batch(events, began_at, now)
         batches.append((began_at, events))
     return batches
@@ -54,6 +54,19 @@ def test_group_commit_busy_collector_never_waits(seed: int) -> None:
         if arrivals[number] > 2.0:
             assert began_at - arrivals[number] <= FLIGHT_SECONDS + 1e-9
         number += events
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_group_commit_batches_of_many_events_gather_for_milliseconds(seed: int) -> None:
+    """With flights of a millisecond and 20,000 events a second, batches have four times the events of a flight."""
+    arrivals = independent(20_000, 3, seed)
+    number, late = 0, []
+    for began_at, events in batches_of(arrivals, 0.001):
+        assert began_at - arrivals[number] <= 0.001 + BUSY_GATHER_SECONDS_MAX
+        if arrivals[number] > 1.0:
+            late.append(events)
+        number += events
+    assert 70 < sum(late) / len(late) < 130
 
 
 @pytest.mark.parametrize("senders", [1, 2, 5])
