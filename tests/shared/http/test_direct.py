@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,11 @@ import uvloop
 from shared.http.app import HttpApp, http_server
 from shared.http.direct import DirectCallback, DirectHandler, DirectRequest, ReceivedBody, ServerLoop
 from shared.http.problems import Problem
+from shared.metrics import HTTP_SECONDS
 from shared.role import Role
+
+LEFT_SECONDS = 30.0
+"""How long a request waited for its body."""
 
 Get = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -98,7 +103,8 @@ class Received(DirectCallback):
         """Leave the request to the loop."""
         self._threads.append(threading.current_thread())
         body = future.result()
-        self._request.leave(ReceivedBody(body, Problem(408, "slow") if body == b"slow" else None))
+        begun_at = time.perf_counter() - LEFT_SECONDS
+        self._request.leave(ReceivedBody(body, Problem(408, "slow") if body == b"slow" else None, begun_at))
 
 
 def test_request_that_is_left_after_its_body_was_received_keeps_it(free_ports: Callable[[int], int]) -> None:
@@ -114,7 +120,10 @@ def test_request_that_is_left_after_its_body_was_received_keeps_it(free_ports: C
         assert await get("/e", b"x" * 40_000) == (200, "loop " + "x" * 40_000)
         assert await get("/e", b"slow") == (200, "loop 408")
 
+    seconds = HTTP_SECONDS.labels("POST", "/e", 200)._sum
+    before = seconds.get()
     serve(free_ports(1), role(direct), scenario)
+    assert seconds.get() - before >= 2 * LEFT_SECONDS, "the duration begins before the body was received"
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
