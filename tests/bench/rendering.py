@@ -25,6 +25,7 @@ from services.render.pages.document import Document
 from services.render.pages.html import render_article, render_home, render_list
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, tag_path
+from services.render.pages.saved_copy import PATH_PREFIX
 from services.render.site.page_reader import LIST_PAGE_SIZE, RELATED_MAX
 from shared.articles import Article, article_path
 from shared.object_store import PUBLIC
@@ -38,6 +39,7 @@ from tests.bench.sample_articles import SAMPLE_SITE, articles, write_photos
 from tests.bench.summary import keep
 
 PUBLIC_URL = SAMPLE_SITE.origins[0]
+COPIES = PATH_PREFIX.strip("/")
 NEAR_MAX = 50
 """Articles of a tag that are considered as related ones, as in queries.sql."""
 
@@ -75,7 +77,7 @@ def render(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
                     site = folder / f"{who.lower()}-site"
                     shutil.rmtree(site, ignore_errors=True)
                     builds[who].append(_build(command, site, core, environment, infrastructure.postgres_pid))
-                    if len(list(site.rglob("bai-*.html"))) != len(made):
+                    if sum(page.name.startswith("bai-") for page in _pages(site)) != len(made):
                         raise BenchmarkError(f"{who} has not made the {len(made):,} articles")
                     print(f"  {who}: {_said([builds[who][-1]])}", flush=True)
     print(f"  Medians of {options.rounds}, {len(made):,} articles:")
@@ -137,7 +139,12 @@ def _build(command: list[str], site: Path, core: int, environment: dict[str, str
     if program.returncode:
         raise BenchmarkError(f"{' '.join(command)} ended with {program.returncode}")
     asked = cpu_of_tree(postgres_pid) - postgres_before
-    return Built(len(list(site.rglob("*.html"))), seconds, used.ru_utime + used.ru_stime + asked)
+    return Built(len(_pages(site)), seconds, used.ru_utime + used.ru_stime + asked)
+
+
+def _pages(site: Path) -> list[Path]:
+    """Return the pages of a built site, without the copies to keep that only Presstally makes."""
+    return [page for page in site.rglob("*.html") if COPIES not in page.relative_to(site).parts]
 
 
 def _in_memory(made: Sequence[Article], core: int) -> Built:

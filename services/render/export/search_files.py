@@ -8,7 +8,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -109,7 +109,7 @@ class SearchFiles:
         begins = range(0, len(self._texts), ARTICLES_PER_FILE)
         parts: list[tuple[str, Any]] = [("table", self._table), ("vocabulary", " ".join(known))]
         parts += [("texts", self._texts[begin : begin + ARTICLES_PER_FILE]) for begin in begins]
-        parts += [("words", file) for file in _word_files(forms)]
+        parts += [("words", file) for file in _word_files(forms, sum(map(len, self._postings.values())))]
         for kind, content in parts:
             document = Document(msgspec.json.encode(content), JSON)
             if isinstance(manifest.get(kind), list):
@@ -119,21 +119,28 @@ class SearchFiles:
             yield f"{FOLDER}{document.checksum}.json", document
         yield MANIFEST, Document(msgspec.json.encode(manifest), JSON)
 
-    def _forms(self) -> dict[str, dict[str, list[int]]]:
-        """Return the steps of each word as written, by the word without diacritics."""
-        forms: dict[str, dict[str, list[int]]] = defaultdict(dict)
-        for written, postings in sorted(self._postings.items()):
-            forms[written if " " in written else _folded(written)][written] = _steps(postings)
-        return forms
+    def _forms(self) -> dict[str, dict[str, list[int]] | list[int]]:
+        """Return the steps of words as written, by the word without diacritics; of words with one form their steps."""
+        forms: defaultdict[str, list[str]] = defaultdict(list)
+        pairs = []
+        for written in self._postings:
+            if " " in written:
+                pairs.append(written)
+            else:
+                forms[_folded(written)].append(written)
+        found: dict[str, dict[str, list[int]] | list[int]] = {pair: _steps(self._postings[pair]) for pair in pairs}
+        for folded, all_written in forms.items():
+            steps = {one: _steps(self._postings[one]) for one in sorted(all_written)}
+            found[folded] = steps[folded] if [*steps] == [folded] else steps
+        return found
 
 
-def _word_files(forms: Mapping[str, dict[str, list[int]]]) -> list[dict[str, Any]]:
+def _word_files(forms: Mapping[str, dict[str, list[int]] | list[int]], postings: int) -> list[dict[str, Any]]:
     """Return the words in files of about the same size, by the checksum that the browser computes, too."""
-    postings = sum(len(one) for written in forms.values() for one in written.values())
     count = max(1, (postings * 3 + len(forms) * 14) // FILE_BYTES)
     files: list[dict[str, Any]] = [{} for _ in range(count)]
-    for word, written in sorted(forms.items()):
-        files[fnv1a(word) % count][word] = written[word] if [*written] == [word] else written
+    for word in sorted(forms):
+        files[fnv1a(word) % count][word] = forms[word]
     return files
 
 
@@ -149,7 +156,16 @@ def _folded(written: str) -> str:
 
 def fnv1a(text: str) -> int:
     """Return the FNV-1a checksum of a text, of 32 bits."""
-    value = 0x811C9DC5
+    first, space, second = text.partition(" ")  # many pairs begin with the same word
+    return _continued(_begun(first + space), second) if space else _begun(first)
+
+
+@lru_cache(maxsize=100_000)
+def _begun(text: str) -> int:
+    return _continued(0x811C9DC5, text)
+
+
+def _continued(value: int, text: str) -> int:
     for byte in text.encode():
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
     return value
