@@ -78,9 +78,13 @@ def growth(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
     print("| | " + " | ".join(f"{case.views:,} views, {case.articles:,} articles" for case in cases) + " |")
     print("| --- |" + " --- |" * len(cases))
     for name in names:
-        cells = [f"{statistics.median(case.values[name]):,.2f}" if name in case.values else "" for case in cases]
+        cells = [_rounded(statistics.median(case.values[name])) if name in case.values else "" for case in cases]
         print(f"| {name} | " + " | ".join(cells) + " |")
     print("  Medians of rounds. MB are a million bytes.")
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _measure(infrastructure: Infrastructure, case: Case, copy: Counting, options: Options, pool: Executor) -> None:

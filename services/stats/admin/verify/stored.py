@@ -11,7 +11,13 @@ from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
 from services.stats.admin.reference_exclusions import ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
-from services.stats.admin.verify.settled_days import LogBegin, read_articles, read_settled_days, settled_before
+from services.stats.admin.verify.settled_days import (
+    SETTLED_MS,
+    LogBegin,
+    read_articles,
+    read_settled_days,
+    settled_before,
+)
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredExclusion, StoredValues
 from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
@@ -48,11 +54,12 @@ SELECT partition, site, article, accepted_at_offset, day
 FROM stats.known_articles JOIN unnest($2::text[], $3::text[]) AS read (site, article) USING (site, article)
 WHERE generation = $1
 """
+# Evidence is compared of days that are in the log as a whole.
 READ_EVIDENCE = """
 SELECT partition, site, window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views, article_views,
     direct_views, networks::text
 FROM stats.evidence
-WHERE generation = $1
+WHERE generation = $1 AND hour >= $2
 """
 READ_PRESENCE = """
 SELECT partition, site, article, first_bucket + number - 1 AS bucket, seen.visitors
@@ -115,7 +122,7 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
         stored.presence[number][PresenceKey(*row[:3])] = row[3]
     async for number, *row in _rows(connection, READ_KNOWN_ARTICLES, generation, *articles):
         stored.known_articles[number][ArticleKey(*row[:2])] = Acceptance(*row[2:])
-    async for number, *row in _rows(connection, READ_EVIDENCE, generation):
+    async for number, *row in _rows(connection, READ_EVIDENCE, generation, before + SETTLED_MS // 1000):
         stored.evidence[number][EvidenceKey(*row[:4])] = EvidenceNumbers(*row[4:])
     async for site, day, visitors in _rows(connection, READ_VISITOR_DAYS, generation):
         stored.daily_visitors[site, day] = set(visitors)
