@@ -126,7 +126,7 @@ def _parse() -> argparse.Namespace:
         "--history",
         type=int,
         default=10_000_000,
-        help="largest history of growth, in views; 10^8 takes 20 minutes and 12 GB (default: %(default)s)",
+        help="largest history of growth, in views; 10^8 takes half an hour and 12 GB (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()
