@@ -67,7 +67,7 @@ class BodyReaders:
         try:
             return await self._read(request, protocol, bytes_max)
         except RsgiClosed as error:
-            raise Problem(400, "The body ended too early.", reason="invalid") from error
+            raise unreceived(error) from error
 
     async def _read(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
         received = getattr(protocol, "received", None)
@@ -100,7 +100,7 @@ class BodyReaders:
         except asyncio.CancelledError:
             if reader in self._readers:
                 raise
-            raise too_slow() from None
+            raise _too_slow() from None
         finally:
             self.end(reader)
         return bytes(body)
@@ -160,8 +160,14 @@ class BodyReaders:
                     self._cancel(reader)
 
 
-def too_slow() -> Problem:
-    """Return the problem of a body that was given up."""
+def unreceived(error: BaseException) -> Exception:
+    """Return the problem of a body that was given up, or whose client has left; an unknown error as it is."""
+    if isinstance(error, RsgiClosed):
+        return Problem(400, "The body ended too early.", reason="invalid")
+    return error if isinstance(error, Exception) else _too_slow()
+
+
+def _too_slow() -> Problem:
     return Problem(408, "The body took too long.", reason="slow")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from services.ingest.collector.bodies import BodyReader, too_slow
+from services.ingest.collector.bodies import BodyReader, unreceived
 from services.ingest.collector.endpoints import BODY_BYTES_MAX, CollectorEndpoints, is_event_content_type
 from services.ingest.collector.payloads import decode_events
 from services.ingest.collector.responses import (
@@ -66,9 +66,9 @@ class _EventsRequest(DirectCallback):
         try:
             body = future.result()
         except BaseException as error:  # noqa: BLE001 - given up as too slow, or the client has left
+            error.__traceback__ = None  # the future keeps the error: it would keep this frame, and so itself
             self._free_memory()
-            problem = error if isinstance(error, Exception) else too_slow()
-            self.direct.leave(ReceivedBody(b"", problem, self.begun_at))
+            self.direct.leave(ReceivedBody(b"", unreceived(error), self.begun_at))
             return
         try:
             built = endpoints.build_at_once(self.request, decode_events(body))
