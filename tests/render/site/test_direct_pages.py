@@ -1,7 +1,6 @@
 """Pages over real connections: the server's own thread and the event loop send the same to the same bytes."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from services.render.site.saved_copies import SavedCopies
 from shared.http.app import HttpApp, http_server
 from shared.object_store import open_store
 from shared.sites import Sites
+from tests.shared.http.sockets import exchange
 
 
 @asynccontextmanager
@@ -38,23 +38,6 @@ async def servers(portal: Any, port: int) -> AsyncIterator[None]:
     for server in running:
         server.stop()
     await asyncio.wait(tasks, timeout=10)
-
-
-async def exchange(port: int, sent: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """Return status, headers in order of their names, and body, without the server's own headers."""
-    async with asyncio.timeout(15):
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                break
-            except OSError:
-                await asyncio.sleep(0.02)
-        writer.write(sent)
-        answer = await reader.read()
-        writer.close()
-    head, _, body = re.sub(rb"\r\ndate: [^\r]*", b"", answer).partition(b"\r\n\r\n")
-    status, *headers = head.split(b"\r\n")
-    return status, sorted(headers), body
 
 
 def request(target: str, *lines: str, method: str = "GET", host: str = "haihau.example") -> bytes:
@@ -113,8 +96,8 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
     async with servers(portal, port):
         await exchange(port + 1, request(PAGE))
         await asyncio.sleep(LAST_MODIFIED_FINAL_SECONDS)
-        _, headers, _ = await exchange(port + 1, request(PAGE, "Accept-Encoding: gzip"))
-        named = dict(line.decode().split(": ", 1) for line in headers)
+        page = await exchange(port + 1, request(PAGE, "Accept-Encoding: gzip"))
+        named = dict(line.decode().split(": ", 1) for line in page.headers)
         asked = requests("GET", named["etag"], named["last-modified"])
         asked += requests("HEAD", named["etag"], named["last-modified"])
         asked += [request(PAGE, method=method) for method in ("POST", "OPTIONS", "PUT", "BREW")]
@@ -122,9 +105,9 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
         for sent in asked:
             loop = await exchange(port + 1, sent)  # what can be cached is from now on
             assert (sent, await exchange(port, sent)) == (sent, loop)
-            statuses.add(loop[0].split()[1])
+            statuses.add(loop.status)
         assert statuses >= {b"200", b"301", b"304", b"404", b"405"}
         await portal.change(1, state="killed")
         gone = [await exchange(port + number, request(PAGE)) for number in (0, 1)]
         assert gone[0] == gone[1]
-        assert gone[0][0].split()[1] == b"410"
+        assert gone[0].status == b"410"
