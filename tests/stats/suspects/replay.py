@@ -30,7 +30,7 @@ class CrowdRow(NamedTuple):
 
 
 class Found(NamedTuple):
-    """How well one kind of thing is told from all others."""
+    """How exactly one kind of thing is found."""
 
     kind: str
     there: int

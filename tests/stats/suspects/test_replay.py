@@ -9,7 +9,7 @@ PART = 0.08
 
 
 def test_replayed_day_is_counted_and_named_as_it_was() -> None:
-    """Each crowd has its views, repetitions count once, midnight ends no visit, and programs are told from people."""
+    """Each crowd has its views, repetitions count once, midnight ends no visit, and programs are found."""
     found = replay(1, PART)
     for crowd, row in zip(CROWDS, found.crowds, strict=True):
         if crowd is not CRAWLERS:
