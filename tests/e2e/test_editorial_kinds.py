@@ -30,8 +30,13 @@ def path_of(article: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def restored(editors: Any) -> Iterator[None]:
-    """Menus and banners are as they were, afterwards."""
+    """Menus, banners and static pages are as they were, afterwards."""
+    before = {one["id"] for one in call(editors, "GET", f"/pages{SITE}").json()["pages"]}
     yield
+    for page in call(editors, "GET", f"/pages{SITE}").json()["pages"]:
+        if page["id"] not in before:
+            call(editors, "POST", f"/pages/{page['id']}/unpublish", {})
+            call(editors, "DELETE", f"/pages/{page['id']}", if_match="*")
     call(editors, "DELETE", f"/menus/footer{SITE}", if_match="*")
     call(editors, "PUT", f"/banners{SITE}", {"items": []}, if_match="*")
 
