@@ -168,7 +168,7 @@ class _DirectScheduler(CallbackScheduler):
                 request = watcher.scope
                 if not app.serve_direct(DirectRequest(request.path, request, watcher.proto, leave)):
                     leave()
-            except BaseException as error:  # noqa: BLE001 - granian ignores errors, and the client would wait for ever
+            except BaseException as error:  # noqa: BLE001 - granian ignores errors, and the client would wait until it gives up
                 watcher.err(error)
 
         self._schedule_fn = schedule

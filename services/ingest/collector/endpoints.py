@@ -384,7 +384,7 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
 
 @lru_cache(maxsize=100)
 def is_event_content_type(value: str | None) -> bool:
-    """Return whether a Content-Type is one in which pages send events; so is none."""
+    """Return whether a Content-Type is one in which pages send events; a missing one, too."""
     return ("text/plain" if value is None else value).split(";")[0].strip().lower() in CONTENT_TYPES
 
 

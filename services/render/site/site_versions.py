@@ -97,7 +97,7 @@ class SiteVersionWatcher:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        self._is_woken = False  # before the calls are taken: whoever comes later wakes the loop again
+        self._is_woken = False  # before the calls are taken: a later call wakes the loop again
         self._serve()
 
     def _serve(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import threading
 import weakref
 from datetime import date
 from typing import Any, cast
@@ -15,7 +14,6 @@ from services.ingest.collector import bodies as bodies_module
 from services.ingest.collector.bodies import BodyReaders
 from services.ingest.collector.direct_events import DirectEvents
 from services.ingest.collector.endpoints import CollectorEndpoints
-from services.ingest.collector.event_queue import EventQueue
 from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.spool import SpooledEvent
 from services.ingest.metrics import COLLECT_EVENTS
@@ -221,7 +219,7 @@ async def test_slow_body_and_unstored_events_get_their_problems(site: Site) -> N
 
 
 async def test_request_that_has_its_response_is_kept_by_nothing(site: Site) -> None:
-    """Granian's futures are not searched for garbage: a circle of references through one would stay for ever."""
+    """Granian's futures are not searched for garbage: a circle of references through one would never be freed."""
     body = json.dumps(event(site)).encode()
     bodies = [Body(body)]
     kept, protocol = weakref.ref(bodies[0]), FakeProtocol()
@@ -267,27 +265,3 @@ async def test_direct_bodies_share_the_memory_of_all_bodies(monkeypatch: pytest.
     assert readers.reserved_bytes == 0
     readers.end(first)
     assert readers.reserved_bytes == 0
-
-
-async def test_events_of_threads_are_each_in_one_batch_and_responded_to_once() -> None:
-    """No event is lost or doubled while batches are taken, whoever wakes the loop."""
-    queue, responded = EventQueue(), list[int]()
-    queue.gathers = False
-    count = 5_000
-
-    def send(first: int) -> None:
-        for number in range(first, first + count):
-            queue.add_direct([SpooledEvent(number, b"")], lambda requests, _: responded.extend(requests), number)
-
-    threads = [threading.Thread(target=send, args=(number * count,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    taken: list[int] = []
-    async with asyncio.timeout(60):
-        while len(taken) < 4 * count:
-            batch = await queue.take()
-            taken += [one.partition_hash for one in batch.events]
-            batch.complete()
-            batch.complete(KafkaUnavailable("again"))
-            queue.end()
-    assert sorted(taken) == sorted(responded) == list(range(4 * count))

@@ -268,7 +268,7 @@ def test_slow_bodies_give_up_their_memory_to_others(
 def test_clients_that_leave_are_no_failures_of_the_collector(
     collector: Callable[[], Collector], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever leaves in the middle of a body, or before the response, is in no log, and in no memory."""
+    """A client that leaves in the middle of a body, or before the response, is in no log, and in no memory."""
 
     async def scenario(one: Collector) -> None:
         for number in (0, 1):

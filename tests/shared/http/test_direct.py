@@ -108,7 +108,7 @@ class Received(DirectCallback):
 
 
 def test_request_that_is_left_after_its_body_was_received_keeps_it(free_ports: Callable[[int], int]) -> None:
-    """The body is received in the server's thread, and whoever serves the request on the loop still reads it."""
+    """The body is received in the server's thread, and the handler on the loop still reads it."""
     threads: list[threading.Thread] = []
 
     def direct(request: DirectRequest) -> bool:
@@ -129,7 +129,7 @@ def test_request_that_is_left_after_its_body_was_received_keeps_it(free_ports: C
 
 
 def test_direct_handler_that_fails_gets_a_500_and_the_next_request_is_served(free_ports: Callable[[int], int]) -> None:
-    """Granian ignores errors of its caller: the client would wait for ever."""
+    """Granian ignores errors of its caller: the client would wait until it gives up."""
 
     def direct(request: DirectRequest) -> bool:
         if request.path == "/broken":
