@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -18,8 +19,10 @@ from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.event_queue import EventQueue
 from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.spool import SpooledEvent
+from services.ingest.metrics import COLLECT_EVENTS
 from shared.http.app import HttpApp, http_server
 from shared.http.direct import ServerLoop
+from shared.metrics import HTTP_SECONDS
 from shared.role import Role
 from shared.sites import Site, Sites
 from tests.ingest.collector.test_direct_events import Salts
@@ -187,19 +190,28 @@ REQUESTS = {
 }
 
 
+def counts() -> Counter[str]:
+    """Return how many requests and events there were, by all labels."""
+    samples = [one for metric in (HTTP_SECONDS, COLLECT_EVENTS) for kind in metric.collect() for one in kind.samples]
+    counted = [one for one in samples if one.name.endswith(("_count", "_total"))]
+    return Counter({f"{one.name} {sorted(one.labels.items())}": int(one.value) for one in counted})
+
+
 def test_requests_get_the_same_from_both_ways(collector: Callable[[], Collector]) -> None:
-    """Status, headers and body are equal, and so are the events that are stored, whatever a client sends."""
+    """Status, headers and body are equal, and so are stored events and all counts, whatever a client sends."""
 
     async def scenario(one: Collector) -> None:
         different = {}
         for name, sent in REQUESTS.items():
-            answers, events = [], []
+            results = []
             for number in (0, 1):
                 one.stored.clear()
-                answers.append(await one.exchange(number, sent))
-                events.append([{**json.loads(event.value), "at": 0} for event in one.stored])
-            if answers[0] != answers[1] or events[0] != events[1]:
-                different[name] = answers
+                before = counts()
+                answer = await one.exchange(number, sent)
+                events = [{**json.loads(event.value), "at": 0} for event in one.stored]
+                results.append((answer, events, counts() - before))
+            if results[0] != results[1]:
+                different[name] = results
             assert one.endpoints.bodies.reserved_bytes == 0
         assert different == {}
 
