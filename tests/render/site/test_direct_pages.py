@@ -111,3 +111,10 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
         gone = [await exchange(port + number, request(PAGE)) for number in (0, 1)]
         assert gone[0] == gone[1]
         assert gone[0].status == b"410"
+
+
+async def test_icon_of_a_site_whose_theme_is_not_read_yet_is_not_found(portal: Any) -> None:
+    """A change of the sites is known a moment before their themes are: such a request is no failure."""
+    assert (await portal.get("/favicon.ico")).status == 200
+    portal.portal._icons.clear()
+    assert (await portal.get("/favicon.ico")).status == 404
