@@ -1,6 +1,6 @@
 """Reads the stored values that `verify` compares, all of one instant."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -129,5 +129,8 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
     return stored
 
 
-def _rows(connection: PoolConnectionProxy, query: str, *values: Any) -> Any:
-    return connection.cursor(query, *values, prefetch=5_000)
+async def _rows(connection: PoolConnectionProxy, query: str, *values: Any) -> AsyncIterator[Any]:
+    """Read rows. Sites, names and times repeat in hundreds of thousands of them, and are in memory once."""
+    once: dict[Any, Any] = {}
+    async for row in connection.cursor(query, *values, prefetch=5_000):
+        yield [once.setdefault(value, value) if isinstance(value, str | int) else value for value in row]
