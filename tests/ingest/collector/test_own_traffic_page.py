@@ -24,10 +24,10 @@ from shared.sites import Site, Sites
 
 KEY = own_traffic_key(b"p" * 32)
 NOW = int(time.time())
-LINK = sign(KEY, "link", Mark("haihau", NOW + 1_000))
+LINK = sign(KEY, "link", Mark("haihau", NOW + 86_400))
 EXPIRED = sign(KEY, "link", Mark("haihau", NOW - 1))
-OF_ANOTHER_SITE = sign(KEY, "link", Mark("giao-thuy", NOW + 1_000))
-OF_NO_SITE = sign(KEY, "link", Mark("nowhere", NOW + 1_000))
+OF_ANOTHER_SITE = sign(KEY, "link", Mark("giao-thuy", NOW + 86_400))
+OF_NO_SITE = sign(KEY, "link", Mark("nowhere", NOW + 86_400))
 OWN = sign(KEY, "cookie", Mark("haihau", cookie_end(NOW)))
 
 
