@@ -47,7 +47,7 @@ async def test_first_image_of_an_article_has_crops(api: Any) -> None:
     """The image that stands for the article has a crop of each ratio, the others have none; such a body can be sent."""
     item = await uploaded(api, "?focus_x=0.1&focus_y=0.9")
     assert [one["ratio"] for one in item["crops"]] == list(CROP_RATIOS)
-    unused = {**item, "used_in": [], "pages": []}
+    unused = {**item, "used_in": [], "pages": [], "banners": [], "authors": []}
     assert (await api.call("GET", f"/media/{item['id']}")).json() == unused
     assert (await api.call("GET", "/media")).json()["media"] == [unused]
     article = await api.create("Bài", lead_image=figure(item), body=[figure(item)])
