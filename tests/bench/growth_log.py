@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from shared.events import PageEvent
 from shared.topics import PAGE_VIEWS
-from tests.bench.load import AGENTS, BATCH_BYTES, PARTITIONS, REFERRERS, SITE, share_of
+from tests.bench.load import AGENTS, PARTITIONS, REFERRERS, SITE, producing, share_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,14 +48,8 @@ def fill_log(job: LogFill) -> int:
 
 
 async def _fill(job: LogFill) -> int:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=job.kafka, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
-    )
-    await producer.start()
-    try:
+    async with producing(job.kafka) as producer:
         return sum([await _fill_partition(job, producer, number) for number in job.partitions])
-    finally:
-        await producer.stop()
 
 
 async def _fill_partition(job: LogFill, producer: AIOKafkaProducer, partition: int) -> int:

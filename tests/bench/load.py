@@ -8,7 +8,8 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -108,16 +109,23 @@ def fill(job: Fill) -> int:
     return uvloop.run(_fill(job))
 
 
-async def _fill(job: Fill) -> int:
+@asynccontextmanager
+async def producing(kafka: str, linger_ms: int = 0) -> AsyncIterator[AIOKafkaProducer]:
+    """Yield a producer with the settings of the collector's."""
     # Idempotent: a batch that is repeated after a lost response is stored once, so the number is exact.
     producer = AIOKafkaProducer(
-        bootstrap_servers=job.kafka, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+        bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=linger_ms, max_batch_size=BATCH_BYTES
     )
     await producer.start()
     try:
-        return await _send_all(job, producer)
+        yield producer
     finally:
         await producer.stop()
+
+
+async def _fill(job: Fill) -> int:
+    async with producing(job.kafka) as producer:
+        return await _send_all(job, producer)
 
 
 async def _send_all(job: Fill, producer: AIOKafkaProducer) -> int:
@@ -186,14 +194,9 @@ def steady(job: Steady) -> list[Sent]:
 
 
 async def _steady(job: Steady) -> list[Sent]:
-    # As the collector's producer.
-    producer = AIOKafkaProducer(
-        bootstrap_servers=job.kafka, acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=BATCH_BYTES
-    )
-    await producer.start()
     views = Views(job.seed)
     sending: list[tuple[int, float, asyncio.Future[Any]]] = []
-    try:
+    async with producing(job.kafka, linger_ms=2) as producer:
         begun, wanted = time.monotonic(), round(job.per_second * job.seconds)
         while len(sending) < wanted:
             while len(sending) < min(wanted, (time.monotonic() - begun) * job.per_second):
@@ -203,8 +206,6 @@ async def _steady(job: Steady) -> list[Sent]:
                 sending.append((visitor, at, await producer.send(PAGE_VIEWS.name, value, partition=partition)))
             await asyncio.sleep(0.001)
         acknowledged = await asyncio.gather(*(future for _, _, future in sending))
-    finally:
-        await producer.stop()
     return [
         Sent(visitor, one.partition, one.offset, at)
         for (visitor, at, _), one in zip(sending, acknowledged, strict=True)

@@ -29,7 +29,7 @@ import { Journal } from "../write/journal.js";
 import { leadPictureOf } from "../write/lead_picture.js";
 import { choosePictures } from "../write/library.js";
 import { LivePage } from "../write/live.js";
-import { goTo } from "../write/places.js";
+import { goTo, leadingTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
 import { Publication } from "../write/publication.js";
 import { OtherArticles } from "../write/related.js";
@@ -265,13 +265,8 @@ class WritePage {
 
   /** Say what keeps the article from being sent, and lead to the first place. */
   refuse(faults, action) {
-    const shown = faults.map(({ name, values, target }) => ({
-      label: t(`check_${name}`, values),
-      run: () => goTo(target, this),
-      stays: true,
-    }));
     goTo(faults[0].target, this);
-    this.notify(t(action === "save" ? "checks_save" : "checks_block"), ...shown);
+    this.notify(t(action === "save" ? "checks_save" : "checks_block"), ...leadingTo(faults, this));
   }
 
   async send(button, action, isAgain = false) {

@@ -14,7 +14,7 @@ import { bodyPlace, Notice } from "./body_place.js";
 import { blocking, checksOf } from "./checks.js";
 import { areReadable, readForm } from "./form.js";
 import { choosePictures } from "./library.js";
-import { goTo } from "./places.js";
+import { goTo, leadingTo } from "./places.js";
 import { OtherArticles } from "./related.js";
 import { Session } from "./session.js";
 
@@ -59,9 +59,7 @@ export class LivePage {
   }
 
   refuse(faults) {
-    const run = (target) => goTo(target, this);
-    run(faults[0].target);
-    const shown = faults.map(({ name, values, target }) => ({ label: t(`check_${name}`, values), run: () => run(target), stays: true }));
-    this.notify(t("checks_block"), ...shown);
+    goTo(faults[0].target, this);
+    this.notify(t("checks_block"), ...leadingTo(faults, this));
   }
 }

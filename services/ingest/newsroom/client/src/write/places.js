@@ -3,6 +3,7 @@
 import { NodeSelection, Selection, TextSelection } from "prosemirror-state";
 import { blockPlaces } from "../editor/comments.js";
 import { schema } from "../schema.js";
+import { t } from "../texts.js";
 
 const PARTS = { caption: 0, credit: 1 };
 
@@ -32,6 +33,15 @@ export function goTo(target, { form, editor }) {
   const alt = target.part === "alt" ? view.nodeDOM(place.from)?.querySelector(".alt input") : null;
   if (alt) alt.focus();
   else view.focus();
+}
+
+/** Return a button for each of some checks, which leads to its place and leaves the line with the others. */
+export function leadingTo(faults, page) {
+  return faults.map(({ name, values, target }) => ({
+    label: t(`check_${name}`, values),
+    run: () => goTo(target, page),
+    stays: true,
+  }));
 }
 
 function selectionIn(doc, from, part) {

@@ -2,6 +2,7 @@
 
 import { el } from "../dom.js";
 import { t } from "../texts.js";
+import { composed } from "./composition.js";
 
 const WAIT = "2s"; // of one question, after which the step is shown
 const RETRY_MS = 2_000;
@@ -26,7 +27,7 @@ export class Publication {
     for (;;) {
       const status = await this.ask(version);
       if (!this.panel.isConnected) return null;
-      while (this.isComposing()) await pause(300);
+      await composed(this.isComposing);
       if (status === null) this.show(t("publication_offline"), null);
       else if (status.status === "queued") this.show(t("publication_queued"), STEPS.queued);
       else if (status.status === "rendering") this.show(t("publication_rendering"), STEPS.rendering);

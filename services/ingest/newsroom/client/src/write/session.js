@@ -2,6 +2,7 @@
 
 import { ask, el, labelled } from "../dom.js";
 import { t } from "../texts.js";
+import { composed } from "./composition.js";
 
 const LOG_IN_PAGE = "/ban-bien-tap/dang-nhap";
 
@@ -43,7 +44,7 @@ export class Session {
   }
 
   async ask() {
-    while (this.isComposing()) await new Promise((resolve) => setTimeout(resolve, 200)); // a dialog would end the word
+    await composed(this.isComposing); // a dialog would end the word
     const email = el("input", { type: "email", name: "email", autocomplete: "username", value: this.me?.email ?? "" });
     const password = el("input", { type: "password", name: "password", autocomplete: "current-password", required: true });
     const code = el("input", { type: "text", name: "code", inputmode: "numeric", autocomplete: "one-time-code" });

@@ -3,11 +3,11 @@
 import { normalizedBlocks } from "../blocks.js";
 import { merge } from "../merge.js";
 import { clock, dayAndClock, t } from "../texts.js";
+import { composed } from "./composition.js";
 import { fromFields, readForm } from "./form.js";
 import { Journal } from "./journal.js";
 
 const SAME_MS = 5_000;
-const COMPOSED_MS = 100;
 
 const isSame = (mine, saved) => JSON.stringify(mine) === JSON.stringify(saved);
 
@@ -33,11 +33,6 @@ const apart = ({ body, ...values }) => ({ values, body });
 const isSameText = (one, other) =>
   isSame(normalizedBlocks(one.body), normalizedBlocks(other.body)) && isSame(one.values, other.values);
 
-/** Wait until no word is composed. */
-async function composed(page) {
-  while (page.isComposing) await new Promise((resolve) => setTimeout(resolve, COMPOSED_MS));
-}
-
 /**
  * Put the unsaved text of an article into its page; a button shows the saved one. It may come late: what was typed
  * since then stays, and a word that is being composed is not touched.
@@ -51,7 +46,7 @@ export async function restore(page, journal) {
   if (isSameText(mine, base)) return;
   const isOlder = found.base_version && found.base_version < page.version;
   const former = isOlder ? await revision(page, found.base_version) : null;
-  await composed(page);
+  await composed(() => page.isComposing);
   const begun = isOlder ? { ...base.values, ...(former ?? {}), body: former?.body ?? [] } : together(base);
   const { fields, conflicts } = merge(begun, together(mine), together(base));
   const typed = { ...readForm(page.form), body: page.editor.blocks };
@@ -61,7 +56,7 @@ export async function restore(page, journal) {
   const useMine = () => page.use(text, useSaved);
   const useSaved = { label: t("use_saved"), run: () => page.use(base, { label: t("use_mine"), run: useMine }) };
   page.use(text);
-  page.conflicts(conflicts, { isFocused: page.form.contains(document.activeElement) === false });
+  page.conflicts(conflicts, { isFocused: !page.form.contains(document.activeElement) });
   const time = clock(new Date(found.at));
   page.notify(t(isOlder ? "restored_both" : "restored", { time, version: page.version }), useSaved);
 }
