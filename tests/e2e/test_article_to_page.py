@@ -122,7 +122,7 @@ def test_markup_in_a_saved_page_stays_text(system: Any, tmp_path: Path) -> None:
     assert "&lt;script&gt;" in system.get(path).text
 
 
-async def test_withdrawal_reaches_the_page_and_the_lists(system: Any, tmp_path: Path, wait: Wait) -> None:
+async def test_withdrawal_reaches_the_page_and_the_lists(system: Any, editors: Any, tmp_path: Path, wait: Wait) -> None:
     """A killed article is 410 and in no list; an older version that comes late does not bring it back."""
     path = publish(system, save_page(tmp_path, "Bài sẽ gỡ"))
     article = system.get(f"/api/articles/{article_id(system.get(path).text)}").json()
@@ -137,6 +137,7 @@ async def test_withdrawal_reaches_the_page_and_the_lists(system: Any, tmp_path: 
     await producer.stop()
     publish(system, save_page(tmp_path, "Bài sau đó"))
     assert system.get(path).status == 410
+    editors.wait_for_recovery(article["id"], 9)
 
 
 async def test_what_is_committed_is_what_is_told(system: Any, tmp_path: Path, wait: Wait) -> None:

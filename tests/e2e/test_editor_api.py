@@ -297,7 +297,7 @@ def test_publication_wait_out_of_range_is_422(editors: Any, wait: str) -> None:
     assert editors.call("GET", f"/articles/{article}/publication?wait={wait}").status == 422
 
 
-async def test_publication_failed_render_is_reported_with_reason(system: Any, editors: Any) -> None:
+async def test_publication_failed_render_is_reported_with_reason(system: Any, editors: Any, wait: Any) -> None:
     """A version is rendering until the portal reports it; a failure reaches the editor with the reason."""
     article = editors.create("Bài hỏng")["id"]
     published = editors.publish(article)
@@ -317,6 +317,7 @@ async def test_publication_failed_render_is_reported_with_reason(system: Any, ed
     while (status := editors.publication(article, wait="0s"))["status"] != "failed":
         assert time.monotonic() < deadline, status
     assert "unknown-site" in status["reason"]
+    wait(lambda: editors.call("GET", f"/articles/{article}", scope="read").status == 404, 30, "its recovery")
 
 
 def test_preview_shows_a_draft_through_the_gateway_until_it_is_revoked(system: Any, editors: Any) -> None:

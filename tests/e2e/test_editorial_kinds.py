@@ -50,13 +50,14 @@ def cards(system: Any, editors: Any, wait: Any) -> Any:
         editors.publish(made[name]["id"])
     for step in ("submit", "approve"):
         editors.step(made["later"]["id"], step)
-    call(editors, "POST", f"/articles/{made['later']['id']}/schedule", {"publish_at": due.isoformat(), "version": 3})
+    later = {"publish_at": due.isoformat(), "version": editors.version(made["later"]["id"])}
+    call(editors, "POST", f"/articles/{made['later']['id']}/schedule", later)
     body = [{"type": "related", "article": one["id"]} for one in made.values()]
     article = editors.create("Bài có bốn thẻ", body=[{"type": "paragraph", "html": "Mở đầu."}, *body])
     editors.publish(article["id"])
     path = path_of(article)
     wait(lambda: titles["killed"] in system.get(path).text, 20, "the card of a public article")
-    call(editors, "POST", f"/articles/{made['killed']['id']}/kill", {"reason": "sai", "version": 4})
+    editors.step(made["killed"]["id"], "kill", {"reason": "sai"})
     wait(lambda: titles["killed"] not in system.get(path).text, 20, "the card of a killed article is gone")
     early = system.get(path).text
     if datetime.now(UTC) < due:
@@ -66,7 +67,8 @@ def cards(system: Any, editors: Any, wait: Any) -> Any:
         shown = system.get(address).text
         assert [title in shown for title in titles.values()] == [True, False, False, True], address
     assert 'class="inside"' in system.get(f"/ban-luu{path}").text
-    discarded = call(editors, "DELETE", f"/articles/{made['draft']['id']}", if_match='"1"')
+    draft = made["draft"]["id"]
+    discarded = call(editors, "DELETE", f"/articles/{draft}", if_match=f'"{editors.version(draft)}"')
     assert discarded.status == 204
     version = editors.version(article["id"])
     call(editors, "PATCH", f"/articles/{article['id']}/live", {"title": "Bài có ba thẻ", "version": version})
