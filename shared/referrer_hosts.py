@@ -1,9 +1,13 @@
 """Hosts of referrers, as they are counted: in lower case, in ASCII, without "www." and a last dot. Pure."""
 
+import re
 from collections.abc import Container
 from functools import lru_cache
 
 from shared.origins import sent_host, without_port
+
+COUNTED_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
+"""What is counted under its own name; all other hosts are one."""
 
 
 @lru_cache(maxsize=4_096)

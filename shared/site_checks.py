@@ -9,7 +9,8 @@ from zoneinfo import available_timezones
 from shared.http.targets import RequestError, parse_target
 from shared.origins import host_of_origin
 from shared.own_addresses import errors_of_networks
-from shared.referrer_hosts import is_within, referrer_host
+from shared.public_suffixes import public_suffixes_among
+from shared.referrer_hosts import COUNTED_HOST, is_within, referrer_host
 
 if TYPE_CHECKING:
     from shared.sites import Site
@@ -70,15 +71,19 @@ def _errors_of_referrers(site: "Site") -> list[str]:
     """Return a sentence for each text that no referrer can have, or that would mark the site itself."""
     errors = []
     own = [host for origin in site.origins if (host := referrer_host(host_of_origin(origin)))]
+    named = {host for text in (*site.spam_referrers, *site.trusted_referrers) if (host := referrer_host(text))}
+    suffixes = public_suffixes_among(named)
     for key, hosts in (("spam_referrers", site.spam_referrers), ("trusted_referrers", site.trusted_referrers)):
         for text in hosts:
             host = referrer_host(text)
-            if host is None or ":" in text or host.count(".") == 0:
+            if host is None or ":" in text or not COUNTED_HOST.fullmatch(host):
                 errors.append(f"{key}: {text!r} is no host name such as spam.example")
             elif key == "trusted_referrers" and host in map(referrer_host, site.spam_referrers):
                 errors.append(f"{key}: {text!r} is among spam_referrers, too")
             elif key == "spam_referrers" and any(is_within(one, {host}) for one in own):
                 errors.append(f"{key}: {text!r} is a host of the site itself, or a part of its name")
+            elif host in suffixes:
+                errors.append(f"{key}: {text!r} is a public suffix: everybody's domains are below it")
     return errors
 
 

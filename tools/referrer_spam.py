@@ -2,8 +2,8 @@
 
     python -m tools.referrer_spam spammers.txt --commit b1c66b3…   # what `make referrer-spam ARGS=…` runs
 
-Hosts are written as statistics name them, each once and without those within another; what is no host name is left
-out, and what the file no longer has is gone. Read the difference before it is committed.
+Hosts are written as statistics name them, each once and without those within another; what is no host name or is a
+public suffix is left out, and what the file no longer has is gone. Read the difference before it is committed.
 """
 
 import argparse
@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from shared.referrer_hosts import is_within, referrer_host
+from shared.public_suffixes import public_suffixes_among
+from shared.referrer_hosts import COUNTED_HOST, is_within, referrer_host
 
 LIST = Path(__file__).parent.parent / "services" / "stats" / "statistics" / "referrer_spam" / "hosts.txt"
 SOURCE = "https://github.com/matomo-org/referrer-spam-list"
@@ -23,7 +24,8 @@ HOSTS_MIN = 1_000
 
 def hosts_of(lines: Iterable[str]) -> list[str]:
     """Return the hosts of a list, sorted."""
-    found = {host for line in lines if (host := referrer_host(line.strip())) and "." in host and "[" not in host}
+    found = {host for line in lines if (host := referrer_host(line.strip())) and COUNTED_HOST.fullmatch(host)}
+    found -= public_suffixes_among(found)
     return sorted(host for host in found if not is_within(host.partition(".")[2], found))
 
 
@@ -39,15 +41,20 @@ def written(hosts: Iterable[str], commit: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the list, and say how it differs."""
     parser = argparse.ArgumentParser(prog="python -m tools.referrer_spam", description=__doc__)
-    parser.add_argument("file", type=Path, help=f"spammers.txt of {SOURCE}")
-    parser.add_argument("--commit", required=True, help="its commit, in 40 hexadecimal digits")
+    parser.add_argument("file", type=Path, nargs="?", help=f"spammers.txt of {SOURCE}")
+    parser.add_argument("--commit", default="", help="its commit, in 40 hexadecimal digits")
     given = parser.parse_args(arguments)
+    if given.file is None:
+        sys.exit(f'get spammers.txt of {SOURCE}, then: make referrer-spam ARGS="spammers.txt --commit HASH"')
     if not re.fullmatch("[0-9a-f]{40}", given.commit):
-        parser.error("--commit must have 40 hexadecimal digits")
-    lines = given.file.read_text(encoding="utf-8").splitlines()
+        sys.exit("--commit must be the commit of the file, in 40 hexadecimal digits")
+    try:
+        lines = given.file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{given.file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text in UTF-8'}")
     hosts = hosts_of(lines)
     if len(lines) > LINES_MAX or len(hosts) < HOSTS_MIN:
-        parser.error(f"{given.file} has {len(lines):,} lines with {len(hosts):,} hosts: it is not the whole list")
+        sys.exit(f"{given.file} has {len(lines):,} lines with {len(hosts):,} hosts: it is not the whole list")
     before = {line for line in LIST.read_text(encoding="ascii").splitlines() if not line.startswith("#")}
     LIST.write_text(written(hosts, given.commit), encoding="ascii")
     print(f"{len(hosts):,} hosts; new: {len(set(hosts) - before):,}, gone: {len(before - set(hosts)):,}")

@@ -104,6 +104,12 @@ def _parsed(text: str) -> _Named | None:
     return _Named(ip, ClientAddress(str(ip)), ClientAddress(str(ip), is_exact=False))
 
 
+def is_proxy(address: str, trusted: tuple[Network, ...]) -> bool:
+    """Return whether an address is that of a trusted proxy: one that named nobody. Loopback is this machine."""
+    ip = parse_address(address)
+    return ip is not None and not ip.is_loopback and _is_trusted(ip, trusted)
+
+
 def address_prefix(address: str) -> str:
     """Return the unit of limits per address: an IPv4 address, or the IPv6 /64 that a provider gives to one customer."""
     try:

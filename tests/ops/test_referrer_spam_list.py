@@ -11,7 +11,7 @@ COMMIT = "b1c66b3cbbd8fe243ff028a8932788da187b9934"
 
 
 def test_hosts_of_a_list_are_normalised_and_each_once() -> None:
-    """Case, "www.", last dots and letters of any language make one form; subdomains of a named host need no line."""
+    """Case, "www.", last dots and letters of any language make one form; what would mark nobody or all is left out."""
     lines = [
         "QIWI.xyz",
         "qiwi.xyz ",
@@ -23,6 +23,9 @@ def test_hosts_of_a_list_are_normalised_and_each_once() -> None:
         "# a note",
         "кредит.example",
         "[::1]",
+        "com.vn",
+        "kharkov.ua",
+        "a_b.example",
     ]
     assert hosts_of(lines) == ["qiwi.xyz", "xn--d1abkf4ap.example"]
 
@@ -48,6 +51,28 @@ def test_copy_that_is_not_the_list_is_refused(
     with pytest.raises(SystemExit):
         main([str(copy), "--commit", commit])
     assert kept.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "sentence"),
+    [
+        (None, [], "get spammers.txt of https://github.com/matomo-org/referrer-spam-list, then: make referrer-spam"),
+        (None, ["FILE", "--commit", COMMIT], "cannot be read: No such file or directory"),
+        (b"\xff\xfe", ["FILE", "--commit", COMMIT], "cannot be read: it is no text in UTF-8"),
+        (b"", ["FILE"], "--commit must be the commit of the file, in 40 hexadecimal digits"),
+    ],
+)
+def test_command_without_its_file_says_in_one_sentence_what_it_needs(
+    tmp_path: Path, content: bytes | None, arguments: list[str], sentence: str
+) -> None:
+    """Neither a missing argument nor a missing or foreign file ends in a traceback."""
+    copy = tmp_path / "spammers.txt"
+    if content is not None:
+        copy.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main([str(copy) if one == "FILE" else one for one in arguments])
+    assert sentence in str(ended.value)
+    assert "\n" not in str(ended.value)
 
 
 def test_whole_copy_replaces_the_list(

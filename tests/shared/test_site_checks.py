@@ -84,6 +84,21 @@ def test_errors_between_sites_with_one_origin() -> None:
             {"spam_referrers": ["spam.example:80"]},
             ["spam_referrers: 'spam.example:80' is no host name such as spam.example"],
         ),
+        (
+            {"spam_referrers": ["COM.VN.", "www.co.uk"], "trusted_referrers": ["gov.vn", "zing.com.vn"]},
+            [
+                "spam_referrers: 'COM.VN.' is a public suffix: everybody's domains are below it",
+                "spam_referrers: 'www.co.uk' is a public suffix: everybody's domains are below it",
+                "trusted_referrers: 'gov.vn' is a public suffix: everybody's domains are below it",
+            ],
+        ),
+        (
+            {"spam_referrers": ["a_b.example", "a.b.c.d.e.f.g.h.i.j.example"]},
+            [
+                "spam_referrers: 'a_b.example' is no host name such as spam.example",
+                "spam_referrers: 'a.b.c.d.e.f.g.h.i.j.example' is no host name such as spam.example",
+            ],
+        ),
         ({"trusted_referrers": ["..."]}, ["trusted_referrers: '...' is no host name such as spam.example"]),
         (
             {"spam_referrers": ["www.A.vn."]},

@@ -322,7 +322,7 @@ class CollectorEndpoints:
         visitor_id = previous_visitor_id = group = None
         is_limited = False
         bot = bot_reason(client, count_headless=site.count_headless_browsers)
-        if bot is None and is_own_traffic(site, client):
+        if bot is None and is_own_traffic(site, client, self.trusted_proxies):
             bot = OWN_TRAFFIC
         if not client.has_gpc and bot != OWN_TRAFFIC:
             salt = self._known_salt(site, days.today)

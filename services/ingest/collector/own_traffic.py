@@ -11,6 +11,7 @@ import re
 from typing import Literal, NamedTuple
 
 from services.ingest.collector.visitors import ClientInfo
+from shared.http.client_address import ClientAddress, Network, is_proxy
 from shared.origins import LOOPBACK, sent_host, without_port
 from shared.own_addresses import is_own_address
 from shared.sites import Site
@@ -92,11 +93,18 @@ def _is_loopback(host: str) -> bool:
     return sent is not None and without_port(sent) in LOOPBACK
 
 
-def is_own_traffic(site: Site, client: ClientInfo) -> bool:
-    """Return whether views of a client are a site's own traffic.
+def is_own_traffic(site: Site, client: ClientInfo, trusted_proxies: tuple[Network, ...] = ()) -> bool:
+    """Return whether views of a client are a site's own traffic."""
+    if client.own_site == site.slug:
+        return True
+    return is_at_own_address(site, ClientAddress(client.address, client.is_exact), trusted_proxies)
+
+
+def is_at_own_address(site: Site, client: ClientAddress, trusted_proxies: tuple[Network, ...]) -> bool:
+    """Return whether a client is at one of a site's own addresses.
 
     The address of a proxy that named no visitor is nobody's: all visitors would be own traffic.
     """
-    if client.own_site == site.slug:
-        return True
-    return bool(site.own_addresses) and client.is_exact and is_own_address(client.address, tuple(site.own_addresses))
+    if not site.own_addresses or not client.is_exact:
+        return False
+    return is_own_address(client.address, tuple(site.own_addresses)) and not is_proxy(client.address, trusted_proxies)

@@ -13,11 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from services.ingest.auth.cookies import AskedOrigin, delete_cookies, set_cookie
-from services.ingest.collector.own_traffic import COOKIE, Mark, cookie_end, cookie_mark, sign, verify
+from services.ingest.collector.own_traffic import COOKIE, Mark, cookie_end, cookie_mark, is_at_own_address, sign, verify
 from services.ingest.collector.salts import SaltStore
 from shared.http.client_address import Network, client_address
 from shared.origins import is_loopback, sent_origin
-from shared.own_addresses import is_own_address
 from shared.sites import Site, Sites
 
 PATH = "/e/own-traffic"
@@ -115,7 +114,7 @@ class OwnTrafficPage:
     def _is_own_address(self, request: Request, site: Site) -> bool:
         peer = request.client.host if request.client is not None else ""
         found = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
-        return found.is_exact and is_own_address(found.address, tuple(site.own_addresses))
+        return is_at_own_address(site, found, self._trusted_proxies)
 
 
 async def _read_form(request: Request) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """The hosts to which visits are attributed, from the referrers of their first views. Pure."""
 
-import re
 from collections import Counter
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from services.stats.counting.decoding import EventBatch, Flags, Integers
+from shared.referrer_hosts import COUNTED_HOST
 from shared.sites import Site
 
 DIRECT = ""
@@ -15,7 +15,6 @@ OTHER_HOSTS = "(other)"
 """The host of referrers that are no host name, and of the hosts beyond HOSTS_MAX."""
 HOSTS_MAX = 200
 """Hosts of a site's local day on a partition that have a row of their own: senders can make up any number."""
-_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 
 
 def own_hosts(site: Site) -> frozenset[str]:
@@ -30,7 +29,7 @@ def visit_host(referrer: str | None, own: frozenset[str]) -> str:
     host = referrer.lower().removeprefix("www.")
     if host in own:
         return DIRECT
-    return host if _HOST.fullmatch(host) else OTHER_HOSTS
+    return host if COUNTED_HOST.fullmatch(host) else OTHER_HOSTS
 
 
 def referrer_visits(

@@ -169,7 +169,7 @@ async def sent(site: Site, headers: dict[str, str], *, peer: str = "198.51.100.9
         publisher,
         unused,
         RateLimiter(0, 1),
-        (ip_network("192.0.2.0/24"),),
+        (ip_network("192.0.2.0/24"), ip_network("203.0.113.200/29")),
     )
     body = json.dumps(event(site, kind=kind)).encode()
     host = parse_address(peer)
@@ -198,6 +198,9 @@ PERSON = (None, None)
         ("192.0.2.1", {"x-forwarded-for": "203.0.113.7, 198.51.100.9"}, PERSON),
         ("198.51.100.9", {"x-forwarded-for": "203.0.113.7"}, PERSON),
         ("192.0.2.1", {"x-forwarded-for": "unknown"}, PERSON),
+        ("192.0.2.1", {"x-forwarded-for": "203.0.113.201"}, PERSON),
+        ("203.0.113.201", {}, PERSON),
+        ("203.0.113.201", {"x-forwarded-for": "203.0.113.7"}, OWN),
         ("203.0.113.7", {"user-agent": "Googlebot/2.1"}, ("counted as bot: crawler", "crawler")),
         ("203.0.113.7", {"sec-purpose": "prefetch"}, ("counted as bot: prefetch", "prefetch")),
         ("203.0.113.7", {"sec-gpc": "1"}, OWN),
@@ -212,7 +215,7 @@ PERSON = (None, None)
 async def test_event_of_own_address_carries_its_class(
     site: Site, peer: str, headers: dict[str, str], expected: tuple[str | None, str | None], kind: str
 ) -> None:
-    """The event says that it is own traffic, and has no ID of anybody; a bot at that address stays a bot."""
+    """The event says that it is own traffic, and has no ID of anybody; a bot stays a bot, a silent proxy is nobody."""
     published, note = await sent(site, headers, peer=peer, kind=kind)
     assert (note, published.get("bot")) == expected
     if expected == OWN:

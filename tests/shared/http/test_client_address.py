@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from pydantic import TypeAdapter
 
-from shared.http.client_address import TrustedProxies, client_address
+from shared.http.client_address import TrustedProxies, client_address, is_proxy
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("::1/128"), ip_network("2001:db8:f::/48"))
 
@@ -64,6 +64,24 @@ def test_unreadable_hop_leaves_the_proxy_that_wrote_it(before: str, hop: str) ->
     """No other text is taken for an address: limits apply to the proxy, and the result says that it is inexact."""
     assert client_address("127.0.0.1", [f"{before}{hop}, 10.0.0.9"], TRUSTED) == ("10.0.0.9", False)
     assert client_address("127.0.0.1", [f"{before}{hop}"], TRUSTED) == ("127.0.0.1", False)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_a_proxy"),
+    [
+        ("10.0.0.9", True),
+        ("::ffff:10.0.0.9", True),
+        ("2001:db8:f::9", True),
+        ("198.51.100.1", False),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("", False),
+        ("unix", False),
+    ],
+)
+def test_proxy_is_a_trusted_address_that_is_not_this_machine(address: str, is_a_proxy: bool) -> None:
+    """A browser on the server itself has an address of its own, although it is trusted."""
+    assert is_proxy(address, TRUSTED) is is_a_proxy
 
 
 def test_peer_without_address_is_inexact() -> None:

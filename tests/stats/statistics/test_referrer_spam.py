@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.stats.statistics.referrer_spam import is_spam, kept_hosts, split_referrers
 from services.stats.statistics.report_tables import ReportFrame, referrers_table
 from services.stats.statistics.route_params import referrers_json
+from shared.public_suffixes import public_suffixes_among
 from shared.referrer_hosts import is_within, referrer_host
 from shared.sites import Site
 
@@ -63,6 +64,7 @@ def test_kept_list_has_hosts_as_they_are_stored() -> None:
         assert referrer_host(host) == host, host
         assert re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}", host), host
         assert not is_within(host.partition(".")[2], hosts), host
+    assert public_suffixes_among(hosts) == frozenset()
     people = (
         "google.com google.com.vn bing.com coccoc.com zalo.me facebook.com l.facebook.com t.co youtube.com "
         "tiktok.com vnexpress.net baochinhphu.vn namdinh.gov.vn duckduckgo.com search.yahoo.com yandex.ru baidu.com "
