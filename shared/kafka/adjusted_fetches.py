@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from aiokafka import TopicPartition
+
 
 def adjust_fetches(consumer: Any, adjust: Callable[[Any], None]) -> None:
     """Let each fetch of a consumer be adjusted right before it is sent.
@@ -37,3 +39,19 @@ def after_fetches(consumer: Any, act: Callable[[], None]) -> None:
         return has_records
 
     fetcher._proc_fetch_request = send_and_act  # noqa: SLF001 - as above
+
+
+def asks_for_all(consumer: Any, request: Any) -> bool:
+    """Return whether a fetch asks for all partitions that its broker has for the consumer.
+
+    aiokafka sends one fetch at a time to a broker. Where a handler takes long, it sends one without the partition whose
+    records wait for the handler: what comes there next is not fetched before that one is answered.
+
+    Args:
+        consumer: A started AIOKafkaConsumer.
+        request: aiokafka's FetchRequest.
+    """
+    leader = consumer._client.cluster.leader_for_partition  # noqa: SLF001 - it has no public attribute
+    asked = {TopicPartition(topic, one[0]) for topic, partitions in request.topics for one in partitions}
+    brokers = {leader(one) for one in asked}
+    return all(one in asked for one in consumer.assignment() if leader(one) in brokers)

@@ -23,7 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.consumer_offsets import ConsumerOffsets, LogPosition, PositionMoved
-from shared.kafka.adjusted_fetches import adjust_fetches
+from shared.kafka.adjusted_fetches import adjust_fetches, asks_for_all
 from shared.kafka.connection import READ_COMMITTED
 from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
@@ -40,8 +40,9 @@ CHECK_SECONDS = 10.0
 """From one comparison of the positions with the database and with Kafka to the next."""
 IDLE_FETCH_MS = 5_000
 """How long a broker lets a fetch without records wait. Most of these topics are idle most of the time."""
-LOADING_FETCH_MS = 100
-"""The same while positions are loaded: a fetch that waits delays other requests on its connection."""
+SHORT_FETCH_MS = 100
+"""The same while positions are loaded, as a fetch that waits delays other requests on its connection; and of a fetch
+without the partition whose record is being applied, as it delays the next record there."""
 
 Transaction = Callable[[], AbstractAsyncContextManager[Connection]]
 """Begins a transaction in which a record is applied; at its end the record's offset is stored in it."""
@@ -118,7 +119,7 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             isolation_level=READ_COMMITTED,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 2,
-            fetch_max_wait_ms=LOADING_FETCH_MS,
+            fetch_max_wait_ms=SHORT_FETCH_MS,
             listener=self,
         )
         self._subscriber(self._on_message)
@@ -178,7 +179,7 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             consumer.resume(partition)
 
     def _let_wait(self, request: Any) -> None:
-        if not self._loading:
+        if not self._loading and asks_for_all(self._patient, request):
             request._max_wait_ms = IDLE_FETCH_MS  # noqa: SLF001 - it has no public attribute
 
     def _set_waiting_reason(self, reason: str | None) -> None:

@@ -4,6 +4,7 @@ The consumers are the services' own, on a real broker and a real Postgres. They 
 after a restore those are ahead of the database, and what lies between was lost.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -262,4 +263,29 @@ async def test_comparison_after_the_broker_stopped_does_nothing(topics: str, dat
     follower._pause_and_load([TopicPartition(COUNTER_ADJUSTMENTS.name, 0)])
     assert process.failure is None
     await producer.stop()
+    pool.terminate()
+
+
+async def test_record_after_one_that_was_applied_slowly_comes_at_once(topics: str, database: str) -> None:
+    """While a record is applied its partition is not fetched: the fetch of the others ends soon, and it is again."""
+    kafka, process, applied = KafkaConfig(topics), Process(), []
+    pool = await open_pool(database, role="presstally_render", size=2)
+    broker = create_broker(kafka)
+
+    async def apply_slowly(_: object, record: Any) -> None:
+        await asyncio.sleep(0.5)
+        applied.append(msgspec.json.decode(record.value)["version"])
+
+    offsets = ConsumerOffsets("render", "builder", ARTICLES.name)
+    follower = DatabaseConsumer(broker, pool, offsets, "render-builder", apply_slowly, process=process)
+
+    async def has(*versions: int) -> bool:
+        return applied == list(versions)
+
+    async with run_broker(broker, kafka, process):
+        await publish(topics, article(1, 1))
+        assert await becomes_true(partial(has, 1), 25)
+        for version in (2, 3):
+            await publish(topics, article(1, version))
+            assert await becomes_true(partial(has, *range(1, version + 1)), 2.5), f"{applied}: {follower.not_ready()}"
     pool.terminate()
