@@ -1,6 +1,6 @@
 """The identity and the dates of an article, the same on its page, in feeds, sitemaps and exports. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from shared.articles import Article, updated_at
@@ -22,8 +22,15 @@ def permanent_id(article: Article, site: Site) -> str:
 
 
 def local_iso(instant: datetime, site: Site) -> str:
-    """Return an instant in the site's zone, to the second: 2026-11-24T10:00:00+07:00."""
-    return instant.astimezone(site.zone).isoformat(timespec="seconds")
+    """Return an instant in the site's zone, to the second: 2026-11-24T10:00:00+07:00.
+
+    Before zones had whole minutes the nearest offset is taken that has: RFC 3339 knows no other.
+    """
+    local = instant.astimezone(site.zone)
+    offset = local.utcoffset() or timedelta()
+    if offset.seconds % 60:
+        local = instant.astimezone(timezone(timedelta(minutes=round(offset / timedelta(minutes=1)))))
+    return local.isoformat(timespec="seconds")
 
 
 def published_instant(article: Article) -> datetime | None:
@@ -38,8 +45,9 @@ def published_date(article: Article, site: Site) -> str | None:
     """
     if article.published_at is None or article.date_precision == "unknown":
         return None
-    text = local_iso(article.published_at, site)
-    return text[:10] if article.date_precision == "day" else text
+    if article.date_precision == "day":
+        return article.published_at.astimezone(site.zone).date().isoformat()
+    return local_iso(article.published_at, site)
 
 
 def updated_date(article: Article, site: Site) -> str:

@@ -30,6 +30,7 @@ TEXT_CHARACTERS_MAX = 10_000
 """Of a paragraph, an item of a list, a cell: without its markup."""
 CAPTION_CHARACTERS_MAX = 500
 ALT_CHARACTERS_MAX = 300
+FILE_NAME_CHARACTERS_MAX = 200
 NAME_CHARACTERS_MAX = 150
 BLOCKS_MAX = 500
 LIST_DEPTH_MAX = 4
@@ -184,7 +185,7 @@ class File(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
     """A document to download, on this site or elsewhere."""
 
     url: Url
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=FILE_NAME_CHARACTERS_MAX)]
     media: Annotated[str, Meta(max_length=64, description="id of a file of this site")] | None = None
     bytes: Annotated[int, Meta(ge=0)] | None = None
     media_type: Annotated[str, Meta(max_length=100, description="such as application/pdf; empty if unknown")] = ""

@@ -4,7 +4,16 @@ import re
 import unicodedata
 from urllib.parse import quote
 
+NAMELESS = "tep"
 _UNSAFE = re.compile(r"[^A-Za-z0-9 !#$&+.^_`|~()\[\],;=@\'-]")
+
+
+def with_extension(name: str, extension: str, characters_max: int = 200) -> str:
+    """Return the name of a file with an extension, whichever it had: never an extension alone, and no hidden file."""
+    name = name.rstrip(". ")
+    has_it = name.lower().endswith(f".{extension}")
+    stem, ending = (name[: -len(extension) - 1], name[-len(extension) - 1 :]) if has_it else (name, f".{extension}")
+    return (stem.strip(". ")[: characters_max - len(ending)].rstrip(". ") or NAMELESS) + ending
 
 
 def attachment(name: str) -> dict[str, str]:

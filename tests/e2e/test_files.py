@@ -102,3 +102,15 @@ def test_name_that_hides_its_end_is_refused(editors: Any, name: str) -> None:
     given = {"site": "haihau", "section": "tin-tuc", "title": "Bài", "body": body}
     answer = editors.call("POST", "/articles", given)
     assert answer.status == 422, answer.text
+
+
+def test_file_by_its_copied_address_is_offered(system: Any, editors: Any) -> None:
+    """The address that an editor copies from a page means the file: it is public with the article that has it."""
+    item = uploaded(editors, pdf(b"<</Title(%s)>>" % uuid.uuid4().hex.encode()), "a.pdf")
+    link = editors.create("Liên kết", body=f'<p><a href="{item["url"]}">tệp</a></p>')
+    assert [one["code"] for one in link["warnings"]] == ["file_link_alone"]
+    draft = editors.create("Tệp", body=[{"type": "file", "url": system.url + item["url"], "name": "Tệp"}])
+    assert draft["body"][0] == {**item["block"], "type": "file", "name": "Tệp"}
+    editors.publish(draft["id"])
+    assert editors.publication(draft["id"])["status"] == "live"
+    assert system.get(item["url"]).status == 200

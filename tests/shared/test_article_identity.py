@@ -13,7 +13,7 @@ from services.render.pages import feeds, sitemaps
 from services.render.pages.html import render_article
 from services.render.pages.page_data import RelatedArticles
 from services.render.pages.theme_check import sample_article
-from shared.article_identity import permanent_id, published_date, text_update
+from shared.article_identity import local_iso, permanent_id, published_date, text_update
 from shared.articles import Article
 from shared.sites import Section, Site
 
@@ -155,3 +155,26 @@ def test_text_that_is_as_old_as_its_publication_shows_no_update() -> None:
     of_a_day = msgspec.structs.replace(article("day"), text_updated_at=AT)
     assert surfaces(of_a_day, SITE)["page JSON-LD"]["dateModified"] == "2026-03-05"
     assert text_update(msgspec.structs.replace(of_a_day, text_updated_at=AT + timedelta(days=2))) is not None
+
+
+@pytest.mark.parametrize(
+    ("zone", "instant", "expected"),
+    [
+        ("Asia/Ho_Chi_Minh", datetime(1900, 1, 1, tzinfo=UTC), "1900-01-01T07:06:00+07:06"),
+        ("Europe/Amsterdam", datetime(1930, 7, 1, 12, tzinfo=UTC), "1930-07-01T13:20:00+01:20"),
+        ("America/New_York", datetime(1900, 6, 1, tzinfo=UTC), "1900-05-31T19:00:00-05:00"),
+        ("Africa/Monrovia", datetime(1950, 1, 1, tzinfo=UTC), "1949-12-31T23:16:00-00:44"),
+        ("Asia/Ho_Chi_Minh", datetime(2026, 3, 4, 17, 30, tzinfo=UTC), "2026-03-05T00:30:00+07:00"),
+    ],
+)
+def test_local_iso_of_any_year_is_rfc_3339(zone: str, instant: datetime, expected: str) -> None:
+    """The offset has hours and minutes only, also of years when clocks had other ones; the instant is the same."""
+    text = local_iso(instant, msgspec.structs.replace(SITE, timezone=zone))
+    assert text == expected
+    assert datetime.fromisoformat(text) == instant
+
+
+def test_published_date_of_an_old_day_is_that_day() -> None:
+    """Midnight of a day before whole minutes is not the evening of the day before."""
+    midnight = datetime(1905, 5, 1, tzinfo=SITE.zone).astimezone(UTC)
+    assert published_date(msgspec.structs.replace(article("day"), published_at=midnight), SITE) == "1905-05-01"

@@ -46,7 +46,7 @@ def article_response(
         url=public_url + article_path(live) if live is not None and is_open else None,
         problem=stored.schedule_error,
         steps=allowed_transitions(stored, lambda scope: caller.allows(scope, stored.head.site, stored.head.section)),
-        warnings=[*warnings, *editor_warnings(stored.head), *_copy_warnings(stored)],
+        warnings=[*warnings, *editor_warnings(stored.head, public_url), *_copy_warnings(stored)],
         scheduled_version=None if scheduled is None else scheduled.version,
         scheduled_for=None if scheduled is None else due_at(scheduled),
         differs_from_live=None if live is None else _differences(stored.head, live),

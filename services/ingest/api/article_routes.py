@@ -37,6 +37,7 @@ from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, Ar
 from services.ingest.content.block_models import Instant
 from services.ingest.content.conversion import ConvertedContent, convert, make_slug
 from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid
+from services.ingest.content.own_urls import with_own_paths
 from services.ingest.content.validation import check_limits
 from services.ingest.files.references import resolve_media
 from services.ingest.media.recrop import prepare_crops
@@ -113,7 +114,7 @@ async def create_article(
             external_id=external[1],
             **fields,
         )
-        article = site.resolved(article)
+        article = with_own_paths(site.resolved(article), site)
         check_sections(caller, "write", None, article)
         article = await resolve_media(connection, article)
         check_limits(article, site)
@@ -203,7 +204,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         now = await database_time(connection)
         by_publisher = caller.allows("publish", site.slug, stored.head.section)
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
-        change = replace(change, head=site.resolved(change.head))
+        change = replace(change, head=with_own_paths(site.resolved(change.head), site))
         check_sections(caller, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
         change = replace(change, head=await resolve_media(connection, change.head))
         check_limits(change.head, site)

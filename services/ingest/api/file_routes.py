@@ -16,7 +16,7 @@ from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCall
 from services.ingest.api.request_language import language_headers, localized_texts
 from services.ingest.api.schemas import FileList, json_response, response_docs
 from services.ingest.api.search_terms import SEARCH_RULES, search_query
-from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
+from services.ingest.api.uploads import clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import Line
 from services.ingest.content.errors import invalid
@@ -32,6 +32,7 @@ from services.ingest.files.library import (
 )
 from services.ingest.media.library import receive_upload, store_unavailable
 from services.ingest.queries import SQL
+from shared.articles import FILE_NAME_CHARACTERS_MAX
 from shared.http.downloads import attachment
 from shared.http.problems import Problem
 from shared.object_store import FILES, STORE_ERRORS

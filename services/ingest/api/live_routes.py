@@ -34,9 +34,9 @@ from services.ingest.articles.live_copy import (
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import LIVE_FIELDS, LivePatch
-from services.ingest.content.block_models import CLOCK_TOLERANCE
 from services.ingest.content.conversion import ConvertedContent, convert
 from services.ingest.content.errors import InvalidContentError, field_error, invalid
+from services.ingest.content.own_urls import with_own_paths
 from services.ingest.content.validation import check_limits, publishing_errors
 from services.ingest.files.references import resolve_media
 from shared.articles import Article, Correction
@@ -89,8 +89,6 @@ async def patch_live(
         if settings.correction is not None:
             added = Correction(settings.correction.text, settings.correction.at or now)
             fields["corrections"] = [*live.corrections, added]
-        if any(one.at > now + CLOCK_TOLERANCE for one in fields.get("corrections", ())):
-            raise invalid("corrections", "correction_in_the_future")
         if fields.get("unpublish_at") is not None and fields["unpublish_at"] <= now:
             raise invalid("unpublish_at", "not_in_the_future")
         check_live_rights(caller, groups_of(fields), live, site)
@@ -145,7 +143,7 @@ async def checked_live(connection: Connection, live: Article, fields: dict[str, 
         Problem: 413 if the article is too large.
     """
     if any(name in fields for name in _IMAGE_FIELDS):
-        live = await resolve_media(connection, live, strict=True)
+        live = await resolve_media(connection, with_own_paths(live, site), strict=True)
     errors = publishing_errors(live, site)
     try:
         check_limits(live, site)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
 from services.ingest.api.schemas import MediaList, json_response, response_docs
 from services.ingest.api.search_terms import SEARCH_RULES, search_query
-from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
+from services.ingest.api.uploads import clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import CREDIT_CHARACTERS_MAX, FocusIn, Line
 from services.ingest.content.errors import invalid
@@ -31,7 +31,7 @@ from services.ingest.media.library import (
 from services.ingest.media.recrop import set_focus
 from services.ingest.media.uses import MediaWithUses, with_media_uses
 from services.ingest.queries import SQL
-from shared.articles import ALT_CHARACTERS_MAX, CAPTION_CHARACTERS_MAX, Focus
+from shared.articles import ALT_CHARACTERS_MAX, CAPTION_CHARACTERS_MAX, FILE_NAME_CHARACTERS_MAX, Focus
 from shared.http.problems import Problem
 from shared.object_store import ORIGINALS, STORE_ERRORS
 

@@ -28,6 +28,7 @@ from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import Body
 from services.ingest.content.block_models import SLUG_PATTERN, Input, Line, Title
 from services.ingest.content.conversion import body_of
+from services.ingest.content.own_urls import own_paths
 from services.ingest.structure.pages import (
     StoredPage,
     change_page,
@@ -137,7 +138,7 @@ async def create_static_page(
             description=sent.description,
             kind=sent.kind,
             language=sent.language,
-            body=await stored_body(connection, site.slug, body),
+            body=await stored_body(connection, site.slug, own_paths(body, site)),
             modified_at=await database_time(connection),
         )
         stored = await insert_page(connection, page, caller.actor.name)
@@ -175,7 +176,7 @@ async def change_static_page(
         given: dict[str, Any] = {name: getattr(sent, name) for name in names}
         if body is not None:
             known = with_known_cards(body, [*stored.page.body, *(stored.live.body if stored.live else ())])
-            given["body"] = await stored_body(connection, site.slug, known)
+            given["body"] = await stored_body(connection, site.slug, own_paths(known, site))
         changed = {name: value for name, value in given.items() if value is not None}
         page = msgspec.structs.replace(stored.page, **changed)
         after = await change_page(connection, stored, page, caller.actor.name)

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from services.ingest.api.body_limits import limited_body, too_large
 from services.ingest.content.errors import invalid
 from services.ingest.content.normalization import TextError, clean_line
+from shared.articles import FILE_NAME_CHARACTERS_MAX
 from shared.http.problems import Problem
 
 ENVELOPE_BYTES_MAX = 64 * 1024
 """Maximum overhead of a form around its file."""
-FILE_NAME_CHARACTERS_MAX = 200
 
 
 async def uploaded_file(request: Request, bytes_max: int) -> tuple[AsyncGenerator[bytes, None], str]:

@@ -17,11 +17,12 @@ def with_text_date(live: Article, before: Article | None, now: datetime) -> Arti
     Args:
         live: The live copy after a change.
         before: The live copy before it; None: it becomes public for the first time. Then its text is as old as its
-            first publication, here or elsewhere.
+            first publication, here or elsewhere; here, if the date elsewhere is unknown.
         now: The time of the change.
     """
     if before is None:
-        date = min(live.published_at or now, now)
+        known = None if live.date_precision == "unknown" else live.published_at
+        date = min(known or now, now)
     else:
         date = updated_at(before) if has_same_text(before, live) else now
     return msgspec.structs.replace(live, text_updated_at=date)

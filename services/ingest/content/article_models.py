@@ -13,6 +13,7 @@ from services.ingest.content.block_models import (
     SLUG_PATTERN,
     Address,
     BlockIn,
+    CorrectionInstant,
     FigureIn,
     Input,
     Instant,
@@ -61,7 +62,7 @@ class CorrectionIn(Input):
     """A published correction."""
 
     text: Annotated[Line, Field(min_length=1, max_length=1_000)]
-    at: Instant
+    at: CorrectionInstant
 
 
 class RightsIn(Input):
@@ -235,7 +236,7 @@ class NewCorrection(Input):
     """A correction to add to those that the article has."""
 
     text: Annotated[Line, Field(min_length=1, max_length=1_000)]
-    at: Instant | None = Field(None, description="default: now")
+    at: CorrectionInstant | None = Field(None, description="default: now")
 
 
 class _LivePatch(_Patch):

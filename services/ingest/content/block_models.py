@@ -3,6 +3,7 @@
 Lengths are of the text after NFC. Invalid values are rejected with the name of the field; nothing is truncated.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from shared.articles import (
     ALT_CHARACTERS_MAX,
     BLOCKS_MAX,
     CAPTION_CHARACTERS_MAX,
+    FILE_NAME_CHARACTERS_MAX,
     FILE_PREFIX,
     NAME_CHARACTERS_MAX,
     OLD_URL_CHARACTERS_MAX,
@@ -28,6 +30,7 @@ CREDIT_CHARACTERS_MAX = 200
 SLUG_PATTERN = "^[a-z0-9]+(-[a-z0-9]+)*$"
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"\s*[+-]?[\d._]+(?:e[+-]?\d+)?\s*", re.IGNORECASE)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clock of a client may be ahead."""
 
@@ -75,16 +78,28 @@ def _image_address(value: str) -> str:
     return target
 
 
+def _not_a_number(value: Any) -> Any:
+    """Refuse numbers, which pydantic takes for seconds since 1970: 2024 is a year, and not half past midnight then."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise invalid_value("not_a_time")
+    return value
+
+
 def _in_range(value: datetime | None) -> datetime | None:
     if value is not None and not EARLIEST <= value <= LATEST:
         raise invalid_value("year_out_of_range")
     return value.astimezone(UTC) if value else None
 
 
-def _not_future(value: datetime) -> datetime:
-    if value > datetime.now(UTC) + CLOCK_TOLERANCE:
-        raise invalid_value("in_the_future")
-    return value
+def _not_future(code: str) -> AfterValidator:
+    """Return the check that a time is not in the future; `code` says why not."""
+
+    def check(value: datetime) -> datetime:
+        if value > datetime.now(UTC) + CLOCK_TOLERANCE:
+            raise invalid_value(code)
+        return value
+
+    return AfterValidator(check)
 
 
 Line = Annotated[str, BeforeValidator(_line)]
@@ -101,8 +116,11 @@ Inline = Annotated[
 OldUrl = Annotated[
     Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$"), AfterValidator(_old_url)
 ]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
-PastInstant = Annotated[Instant, AfterValidator(_not_future)]
+Instant = Annotated[
+    AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_range), Field(description="RFC 3339 with zone")
+]
+PastInstant = Annotated[Instant, _not_future("in_the_future")]
+CorrectionInstant = Annotated[Instant, _not_future("correction_in_the_future")]
 
 
 class Input(BaseModel):
@@ -249,7 +267,7 @@ class FileIn(Input):
 
     type: Literal["file"]
     url: ImageAddress = Field("", validate_default=False)
-    name: Annotated[Line, Field(max_length=200)] = ""
+    name: Annotated[Line, Field(max_length=FILE_NAME_CHARACTERS_MAX)] = ""
     media: str | None = Field(None, pattern="^[0-9a-f]{32}([0-9a-f]{32})?$", description="ID of a file of this site")
     bytes: int | None = Field(None, ge=0, le=2**40)
     media_type: str = Field("", max_length=100, pattern="^[a-zA-Z0-9.+/-]*$")

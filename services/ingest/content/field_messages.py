@@ -240,6 +240,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{count} image(s) on other hosts: pages link to them instead of showing them",
         "{count} ảnh ở máy chủ khác: trang chỉ dẫn liên kết tới chúng, không hiển thị",
     ),
+    "file_link_alone": (
+        "{count} file(s) are linked in the text only: readers get a file while an article offers it as a block",
+        "{count} tệp chỉ có liên kết trong chữ: độc giả chỉ tải được tệp khi có bài đưa nó thành khối tệp",
+    ),
     "fix_missing_in_working": (
         "the fix of the live version is not in the working version, whose publication would undo it",
         "bản đang làm chưa có chỗ sửa của bản đang đăng; xuất bản sẽ mất chỗ sửa",

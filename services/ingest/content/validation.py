@@ -8,6 +8,7 @@ import msgspec
 
 from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid, quoted
 from services.ingest.content.normalization import TextError, check_text
+from services.ingest.content.own_urls import link_warnings
 from shared.articles import (
     ARTICLE_BYTES_MAX,
     BLOCKS_MAX,
@@ -109,8 +110,8 @@ def publishing_errors(article: Article, site: Site) -> list[FieldError]:
     return errors
 
 
-def editor_warnings(article: Article) -> list[FieldError]:
-    """Return warnings for the editor that do not prevent publication."""
+def editor_warnings(article: Article, public_url: str) -> list[FieldError]:
+    """Return warnings for the editor that do not prevent publication; `public_url` is the address of the site."""
     warnings = []
     if len(article.title) > TITLE_CHARACTERS_ADVISED:
         sizes = {"limit": TITLE_CHARACTERS_ADVISED, "size": len(article.title)}
@@ -118,4 +119,4 @@ def editor_warnings(article: Article) -> list[FieldError]:
     external = [image.url for image in images_of(article) if not image.url.startswith("/")]
     if external:
         warnings.append(field_error("body", "images_elsewhere", count=len(external)))
-    return warnings
+    return warnings + link_warnings(article, public_url)

@@ -18,7 +18,8 @@ _STREAM = re.compile(rb"(?<![A-Za-z0-9])stream[^\r\n]{0,100}(?:\r\n?|\n)")
 _END_OF_STREAM = b"endstream"
 _ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
 _NAMES = re.compile(
-    rb"/(JavaScript|JS|Launch|Encrypt|RichMedia|Rendition|EmbeddedFile|XFA|SubmitForm|ImportData)(?![A-Za-z0-9])"
+    rb"/(JavaScript|JS|OnInstantiate|Launch|Encrypt|RichMedia|Rendition|Movie|Sound|3D|GoToE|EmbeddedFile|XFA|SubmitForm"
+    rb"|ImportData)(?![A-Za-z0-9])"
 )
 _NAMES_IN_STREAMS = frozenset((b"JavaScript", b"Launch", b"RichMedia", b"Rendition", b"ImportData"))
 """Searched in the bytes of streams, too: a comment or a text may say that a stream begins where none does, and a table
@@ -33,9 +34,14 @@ _OBJECTS = (re.compile(rb"/N(?![A-Za-z0-9])"), re.compile(rb"/First(?![A-Za-z0-9
 _SCRIPTS = {
     b"JavaScript": "JavaScript",
     b"JS": "JavaScript",
+    b"OnInstantiate": "JavaScript",
     b"Launch": "an action that starts programs",
     b"RichMedia": "Flash or other rich media",
     b"Rendition": "an action that plays media or runs scripts",
+    b"Movie": "films or sounds",
+    b"Sound": "films or sounds",
+    b"3D": "a 3D model, which may have scripts",
+    b"GoToE": "an action that opens a file packed into it, or one elsewhere",
     b"ImportData": "an action that reads other files",
 }
 

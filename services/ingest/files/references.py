@@ -9,7 +9,8 @@ from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.files.rules import EXTENSIONS
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
-from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, File, file_id_of
+from shared.articles import FILE_NAME_CHARACTERS_MAX, FILE_PREFIX, MEDIA_PREFIX, Article, File, file_id_of
+from shared.http.downloads import NAMELESS, with_extension
 from shared.postgres import Connection
 
 SLUG_CHARACTERS_MAX = 80
@@ -18,15 +19,13 @@ SLUG_CHARACTERS_MAX = 80
 def file_url(file_id: str, name: str, kind: str) -> str:
     """Return the path of a file on its site: its id, and its name for people."""
     stem = name.rpartition(".")[0] or name
-    slug = slugify(stem, max_length=SLUG_CHARACTERS_MAX, word_boundary=True) or "tep"
+    slug = slugify(stem, max_length=SLUG_CHARACTERS_MAX, word_boundary=True) or NAMELESS
     return f"{FILE_PREFIX}{file_id}/{slug}.{EXTENSIONS[kind]}"
 
 
 def display_name(name: str, kind: str) -> str:
-    """Return the name of a file with the extension of its type, whatever extension it had."""
-    extension = EXTENSIONS[kind]
-    name = name or f"tep.{extension}"
-    return name if name.lower().endswith(f".{extension}") else f"{name}.{extension}"
+    """Return the name of a file with the extension of its type, whatever extension it had, no longer than a block's."""
+    return with_extension(name, EXTENSIONS[kind], FILE_NAME_CHARACTERS_MAX)
 
 
 async def resolve_media(connection: Connection, article: Article, *, strict: bool = False) -> Article:
@@ -79,5 +78,6 @@ async def resolve_files(connection: Connection, article: Article, *, strict: boo
 
 
 def _as_stored(block: File, row: asyncpg.Record) -> File:
-    kind, name = row["type"], block.name or row["name"]
+    kind = row["type"]
+    name = block.name or display_name(row["name"], kind)
     return File(file_url(row["id"], row["name"], kind), name, row["id"], row["bytes"], kind)

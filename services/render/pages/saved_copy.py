@@ -6,6 +6,7 @@ before any picture is read.
 
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from html import escape, unescape
 
@@ -18,7 +19,7 @@ from shared.object_store import TYPES as MEDIA_TYPES
 
 PATH_PREFIX = "/ban-luu/"
 PICTURE_BYTES_MAX = 12 * 1024 * 1024
-"""Of all pictures of a copy: those after it are links to the article."""
+"""Of all pictures of a copy, each as often as it is shown: those after it are links to the article."""
 WIDTHS = ((12, 1280), (40, 960), (1_000_000, 640))
 """For up to so many pictures, the widest rendition of each."""
 QR_MASK = 2
@@ -49,9 +50,9 @@ def saved_image(image: Image, count: int) -> str:
     return max(fitting, key=lambda one: (one.width, one.type == "image/webp")).url if fitting else image.url
 
 
-def picture_paths(page: Document) -> list[str]:
-    """Return the paths of the pictures that a copy needs, in its order."""
-    return list(dict.fromkeys(unescape(path.decode()) for path, _ in _IMAGE.findall(page.body)))
+def picture_paths(page: Document) -> dict[str, int]:
+    """Return the paths of the pictures that a copy needs, in its order, and how many times it has each."""
+    return Counter(unescape(path.decode()) for path, _ in _IMAGE.findall(page.body))
 
 
 def picture_count(article: Article) -> int:
@@ -93,7 +94,7 @@ def complete(page: Document, pictures: Mapping[str, bytes], canonical: str, publ
         return found[0].replace(b'src="' + found[1] + b'"', b'src="' + url + b'"')
 
     text = _OWN_LINK.sub(lambda found: f"{found[1]}{escape(public_url)}{found[2]}", page.body.decode())
-    if pictures.keys() >= set(picture_paths(page)):
+    if pictures.keys() >= picture_paths(page).keys():
         text = text.replace(_CHECKSUM, checksum_mark(page), 1)
     text = text.replace(_CODE, qr_code(canonical), 1)
     return Document(_IMAGE.sub(image, text.encode()))  # last, and as bytes: pictures are most of a copy

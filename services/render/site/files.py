@@ -19,7 +19,7 @@ from services.render.site.page_reader import read_snapshot
 from services.render.site.portal import Pools
 from services.render.site.representations import CROSS_ORIGIN_HEADERS, problem, security_headers
 from shared.articles import FILE_PREFIX
-from shared.http.downloads import attachment
+from shared.http.downloads import attachment, with_extension
 from shared.http.fair_limit import FairLimit
 from shared.http.negotiation import etag_matches
 from shared.logs import log
@@ -99,6 +99,8 @@ class Files:
             "etag": f'"{file_id}"',
             "accept-ranges": "bytes",
         }
+        if not _is_wanted(request.headers.get("if-match"), headers["etag"]):
+            raise problem(412, "The file is another one than the request names.")
         if etag_matches(headers["etag"], request.headers.get("if-none-match", "")):
             return Response(None, 304, headers)
         try:
@@ -143,15 +145,22 @@ class Files:
 def _visible_name(block: dict[str, Any]) -> str:
     """Return the name that a download gets: as the article calls it, with the extension of its type."""
     extension = block["url"].rpartition(".")[2]
-    name = " ".join(re.sub(r'[/\\:*?"<>|\x00-\x1f\x7f]', " ", block["name"]).split())
-    return name if name.lower().endswith(f".{extension}") else f"{name or 'tep'}.{extension}"
+    return with_extension(" ".join(re.sub(r'[/\\:*?"<>|\x00-\x1f\x7f]', " ", block["name"]).split()), extension)
+
+
+def _is_wanted(if_match: str | None, etag: str) -> bool:
+    """Return whether If-Match has the file: the strong comparison of RFC 9110, 13.1.1."""
+    return if_match is None or if_match.strip() in ("", "*") or etag in (one.strip() for one in if_match.split(","))
 
 
 def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
     """Return the first byte that is asked for, and the one after the last; None if there is no such part.
 
-    Several ranges at once, and one for another version of the file, get the whole file (RFC 9110, 14.2).
+    Several ranges at once, and one for another version of the file, get the whole file; only GET has ranges (RFC 9110,
+    14.2).
     """
+    if request.method == "HEAD":
+        return 0, size
     found = RANGE.match(request.headers.get("range", ""))
     condition = request.headers.get("if-range")
     if found is None or (not found[1] and not found[2]) or (condition is not None and condition != etag):

@@ -118,13 +118,13 @@ async def read_pictures(page: Document, site: Site, store: ObjectStore) -> dict[
         OSError, obstore.exceptions.BaseError: the store is unavailable.
     """
     assets, found, size = theme_of(site).assets, dict[str, bytes](), 0
-    for path in picture_paths(page):
+    for path, count in picture_paths(page).items():
         if path in assets:
             found[path] = assets[path].body
             continue
         try:
             stored = await obstore.get_async(store, PUBLIC + path.removeprefix(MEDIA_PREFIX))
-            size += int(stored.meta["size"])
+            size += count * int(stored.meta["size"])
             if size > PICTURE_BYTES_MAX:
                 break
             found[path] = bytes(await stored.bytes_async())

@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name
+from services.ingest.api.uploads import clean_file_name
 from services.ingest.content.errors import InvalidContentError
+from shared.articles import FILE_NAME_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,9 @@ def test_picture_that_was_fetched_since_is_the_same_picture() -> None:
     before = article(lead_image=Figure("Chợ Cồn", elsewhere, "Ảnh: Minh"))
     fetched = with_text_date(article(), msgspec.structs.replace(before, text_updated_at=NOW), LATER)
     assert updated_at(fetched) == NOW
+
+
+def test_text_of_unknown_date_is_as_old_as_its_publication_here() -> None:
+    """A guessed date of the first publication elsewhere is shown nowhere, also not as that of the text."""
+    stored = published(published_at=NOW - timedelta(days=900), date_precision="unknown")
+    assert updated_at(public(stored)) == NOW

@@ -8,6 +8,8 @@ from services.ingest.files.pdf import OBJECT_STREAM_BYTES_MAX, check_pdf
 from services.ingest.files.rules import FileError
 from tests.ingest.files.samples import object_stream, pdf
 
+MEDIA = [b"/Subtype/3D", b"/OnInstantiate", b"/S/Movie", b"/Subtype/Sound", b"/S/GoToE"]
+
 
 def test_check_pdf_ignores_names_in_compressed_data() -> None:
     """Bytes of pictures and fonts that look like short names of scripts are no scripts."""
@@ -16,7 +18,7 @@ def test_check_pdf_ignores_names_in_compressed_data() -> None:
     assert check_pdf(pdf(picture)).warnings == []
 
 
-@pytest.mark.parametrize("name", [b"/JS", b"/JavaScript", b"/Launch", b"/RichMedia", b"/#4aS", b"/ImportData"])
+@pytest.mark.parametrize("name", [b"/JS", b"/JavaScript", b"/Launch", b"/RichMedia", b"/#4aS", b"/ImportData", *MEDIA])
 def test_check_pdf_finds_each_script_between_streams(name: bytes) -> None:
     """Scripts are found after a stream as well as before it."""
     with pytest.raises(FileError, match="is a PDF with"):

@@ -50,6 +50,16 @@ def test_display_name_has_the_extension_of_the_type() -> None:
     assert display_name("đơn.doc", DOCX) == "đơn.doc.docx"
 
 
+async def test_file_with_a_name_from_before_the_limit_is_usable(pool: asyncpg.Pool, new_article: NewArticle) -> None:
+    """A stored name that is longer than that of a block may be is shortened in the block, with its extension."""
+    name = "đ" * 200 + ".pdf"
+    await pool.execute(SQL["insert_file"], ID, "haihau", bytes(32), PDF, name, 123, [], "An", None)
+    async with pool.acquire() as connection:
+        found = await resolve_files(connection, new_article(body=[File("", "", ID)]), strict=True)
+    assert isinstance(found.body[0], File)
+    assert found.body[0].name == "đ" * 196 + ".pdf"
+
+
 async def test_resolve_files_fills_in_what_the_library_knows(
     pool: asyncpg.Pool, stored: str, new_article: NewArticle
 ) -> None:

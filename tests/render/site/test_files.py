@@ -179,6 +179,23 @@ async def test_head_has_the_headers_without_the_file(portal: Any, downloads: Dow
     assert (status, headers["content-length"], body) == (200, str(len(CONTENT)), b"")
 
 
+@pytest.mark.parametrize("asked", ["bytes=0-1", "bytes=99999999-"])
+async def test_head_with_a_range_is_that_of_the_whole_file(portal: Any, downloads: Downloads, asked: str) -> None:
+    """Only GET has ranges (RFC 9110, 14.2)."""
+    await portal.add(1, body=[BLOCK])
+    status, headers, _ = await downloads.get(method="HEAD", range=asked)
+    assert (status, headers["content-length"], "content-range" in headers) == (200, str(len(CONTENT)), False)
+
+
+@pytest.mark.parametrize(("wanted", "status"), [(f'"x", "{ID}"', 206), ("*", 206), ('"x"', 412), (f'W/"{ID}"', 412)])
+async def test_part_of_another_file_than_the_named_one_is_412(
+    portal: Any, downloads: Downloads, wanted: str, status: int
+) -> None:
+    """A download that goes on names the file that it began: parts of two files are never put together."""
+    await portal.add(1, body=[BLOCK])
+    assert (await downloads.get(if_match=wanted, range="bytes=5-"))[0] == status
+
+
 async def test_large_file_is_read_in_chunks(portal: Any, downloads: Downloads) -> None:
     """A file of several chunks arrives complete."""
     content = bytes(CHUNK_BYTES) + b"end" + bytes(CHUNK_BYTES)

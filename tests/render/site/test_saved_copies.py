@@ -5,7 +5,9 @@ import re
 from typing import Any
 
 import obstore
+import pytest
 
+from services.render.site import saved_copies
 from shared.articles import Article, Figure, Image, Paragraph, Rendition
 from shared.object_store import PUBLIC, open_store
 from tests.render.conftest import URL
@@ -74,3 +76,13 @@ async def test_copy_follows_its_article(portal: Any) -> None:
     assert COPY not in (await portal.get("/bai-so-1-1.html")).text
     await portal.change(1, state="killed")
     assert (await portal.get(COPY)).status == 410
+
+
+async def test_copy_counts_each_place_of_a_picture(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that is shown again and again makes a copy as large as several do: then it is a link each time."""
+    monkeypatch.setattr(saved_copies, "PICTURE_BYTES_MAX", 3 * len(b"RIFF picture"))
+    await with_picture(portal)
+    assert (await portal.get(COPY)).text.count("data:image/webp") == 1
+    await portal.change(1, body=[Figure(f"Chợ {number}", IMAGE) for number in range(3)])
+    text = (await portal.get(COPY)).text
+    assert (text.count("data:image/webp"), text.count(f'<a href="{URL}/bai-so-1-1.html">Chợ “phiên”</a>')) == (0, 4)

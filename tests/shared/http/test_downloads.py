@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.http.downloads import attachment
+from shared.http.downloads import attachment, with_extension
 
 FORM = re.compile(r'^attachment; filename="([ -~]*)"; filename\*=UTF-8\'\'([!#$&+.^_`|~A-Za-z0-9%-]*)$')
 
@@ -36,3 +36,24 @@ def test_attachment_of_any_name_is_one_valid_header(name: str) -> None:
     found = FORM.match(attachment(name)["content-disposition"])
     assert found is not None
     assert unquote(found[2]) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Nghị quyết", "Nghị quyết.pdf"),
+        ("a.PDF", "a.PDF"),
+        ("a.hta", "a.hta.pdf"),
+        ("a.pdf.", "a.pdf"),
+        ("", "tep.pdf"),
+        (".pdf", "tep.pdf"),
+        ("..", "tep.pdf"),
+        ("... .pdf", "tep.pdf"),
+        (".htaccess", "htaccess.pdf"),
+        ("đ" * 200, "đ" * 196 + ".pdf"),
+        ("đ" * 197 + ".pdf", "đ" * 196 + ".pdf"),
+    ],
+)
+def test_with_extension_is_a_name_that_people_see(name: str, expected: str) -> None:
+    """A name is never an extension alone, hides nothing, and is as long as blocks of files may have it."""
+    assert with_extension(name, "pdf") == expected
