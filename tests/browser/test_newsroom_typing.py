@@ -325,8 +325,10 @@ new MutationObserver((all) => window.mutations.push(...all.map((one) => one.targ
 """
 
 
-def test_nothing_acts_within_a_composition(chromium_tab: Tab, newsroom: NewsroomPage) -> None:
+@pytest.mark.parametrize("slot_seconds", [0.0, 2.0], ids=["a page that has started", "a page that starts"])
+def test_nothing_acts_within_a_composition(chromium_tab: Tab, newsroom: NewsroomPage, slot_seconds: float) -> None:
     """While a word is composed for longer than autosave waits, no rule and no script changes anything in the page."""
+    newsroom.slot_seconds = slot_seconds
     typist = ChromiumCompositions(chromium_tab)
     open_page(typist, newsroom)
     typist.js(TO_PLACE, f"{EDITOR} > p:last-child")
@@ -341,6 +343,7 @@ def test_nothing_acts_within_a_composition(chromium_tab: Tab, newsroom: Newsroom
     time.sleep(3)
     assert typist.js("return window.mutations") == []
     typist.commit("- ngoằn")
+    until(lambda: typist.js("return document.querySelector('.comments') !== null"))
     assert "- ngoằn" in typist.js(f"return document.querySelector('{EDITOR}').textContent")
 
 

@@ -23,6 +23,7 @@ import { bodyPlace, Notice } from "../write/body_place.js";
 import { Checklist } from "../write/checklist.js";
 import { blocking, checksOf } from "../write/checks.js";
 import { Comments } from "../write/comments.js";
+import { composed } from "../write/composition.js";
 import { showConflicts } from "../write/conflicts.js";
 import { areReadable, fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
 import { Journal } from "../write/journal.js";
@@ -150,6 +151,7 @@ class WritePage {
     if (this.isChangedEarly) this.autosave.changed();
     if (this.id) await this.autosave.hold(restore(this, journal));
     else await offerNew(this, journal);
+    await composed(() => this.isComposing); // what follows moves the text
     if (this.id) {
       this.followPublication();
       this.comments = new Comments({

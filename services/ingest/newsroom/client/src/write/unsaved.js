@@ -91,6 +91,7 @@ export async function offerNew(page, journal) {
     journal.place = found.place;
     page.use(fromFields(fields));
   };
+  await composed(() => page.isComposing);
   const values = { time: dayAndClock(new Date(found.at)), title: found.title || t("untitled") };
   page.notify(t("unsaved_new", values), { label: t("reopen"), run: reopen }, { label: t("discard"), run: forget });
 }
