@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 
+from shared.kafka.batch_producer import BatchProducer
 from shared.kafka.connection import KafkaConfig
 from shared.logs import log
 from shared.retry import retry_until_done
@@ -132,8 +133,8 @@ class Producer:
             await stop_producer(producer)
 
 
-async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer within a bound: its own `stop` waits indefinitely for what it cannot deliver."""
+async def stop_producer(producer: AIOKafkaProducer | BatchProducer) -> None:
+    """Stop a producer within a bound: aiokafka's own `stop` waits indefinitely for what it cannot deliver."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()

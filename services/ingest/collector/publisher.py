@@ -1,11 +1,10 @@
 """Publishes events to Kafka, or to the spool while Kafka is unavailable. After `publish` a request may get its 202.
 
 Events that arrive while a batch is in flight, or while it gathers (`group_commit`), form one batch, so that many events
-share one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages
-indefinitely and reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer
-is discarded with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are
-then spooled until a new producer has drained the whole spool to Kafka, in order. They are also spooled while their
-partitions are unknown (`partition_router`).
+share one acknowledgement of Kafka or of the disk. A batch has a deadline, until which its producer tries again: after
+it, its events are spooled and the producer is discarded (Kafka may have them; event IDs make duplicates harmless). All
+batches are then spooled until a new producer has drained the whole spool to Kafka, in order. They are also spooled
+while their partitions are unknown (`partition_router`).
 """
 
 import asyncio
@@ -17,14 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
-
 from services.ingest.collector.clock_check import ClockCheck, since_boot
 from services.ingest.collector.event_queue import Batch, EventQueue, Respond
 from services.ingest.collector.partition_router import PartitionRouter, PartitionsUnknown
 from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
 from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
+from shared.kafka.batch_producer import BatchProducer
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
@@ -39,7 +36,6 @@ PARTITIONS_SECONDS = 4.0
 """How often Kafka's number of partitions is read."""
 PAUSE_SECONDS = 0.5
 """Before another attempt to find the partitions of spooled events."""
-LOG_APPEND_TIME = 1
 
 
 class EventPublisher:
@@ -81,7 +77,7 @@ class EventPublisher:
         self._queue = EventQueue()
         self._spool_lock = asyncio.Lock()
         """Held to write to the spool, or to switch back from the spool to Kafka."""
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: BatchProducer | None = None
         self._unavailable_since: float | None = time.monotonic()
         """Start of the current outage in monotonic seconds, while events are spooled."""
         self._unknown_partitions: str | None = None
@@ -188,16 +184,13 @@ class EventPublisher:
             return False
         try:
             async with asyncio.timeout(deadline_seconds):
-                batches = self._batches(producer, events, await self._router.partitions(events))
+                values: dict[int, list[bytes]] = defaultdict(list)
+                for event, partition in zip(events, await self._router.partitions(events), strict=True):
+                    values[partition].append(event.value)
                 sent_at = since_boot()
-                sent = [
-                    await producer.send_batch(batch, self._topic, partition=partition) for partition, batch in batches
-                ]
-                for outcome in await asyncio.gather(*sent, return_exceptions=True):
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    if outcome.timestamp_type == LOG_APPEND_TIME:
-                        self._clock.observe_broker(outcome.partition, outcome.timestamp, sent_at)
+                for partition, appended_at in await producer.send(values):
+                    if appended_at is not None:
+                        self._clock.observe_broker(partition, appended_at, sent_at)
         except PartitionsUnknown as error:
             if self._unknown_partitions is None:
                 log.warning("spooling events: their partitions are unknown", reason=str(error))
@@ -210,26 +203,7 @@ class EventPublisher:
         self._unknown_partitions = None
         return True
 
-    @staticmethod
-    def _batches(
-        producer: AIOKafkaProducer, events: Sequence[SpooledEvent], partitions: Sequence[int]
-    ) -> list[tuple[int, BatchBuilder]]:
-        by_partition: dict[int, list[bytes]] = defaultdict(list)
-        for (_, value), partition in zip(events, partitions, strict=True):
-            by_partition[partition].append(value)
-        batches = []
-        for partition, values in by_partition.items():
-            batch = producer.create_batch()
-            for value in values:
-                if batch.append(timestamp=None, key=None, value=value) is None:  # the batch is full
-                    batches.append((partition, batch))
-                    batch = producer.create_batch()
-                    fits = batch.append(timestamp=None, key=None, value=value)
-                    assert fits is not None, "an event is much smaller than a batch"
-            batches.append((partition, batch))
-        return batches
-
-    def _discard_producer(self, producer: AIOKafkaProducer, error: BaseException) -> None:
+    def _discard_producer(self, producer: BatchProducer, error: BaseException) -> None:
         """Discard a producer: events are spooled until another producer has drained the spool."""
         if self._producer is not producer:
             return  # another send has discarded it already
@@ -283,19 +257,13 @@ class EventPublisher:
         await retry_until_done(self._try_connect, on=KafkaUnavailable, what="connect the collector to Kafka")
 
     async def _try_connect(self) -> None:
-        producer = AIOKafkaProducer(
-            **self._kafka.client,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=int(self._deadline_seconds * 1000),
+        producer = BatchProducer(
+            self._kafka, self._topic, batch_bytes=BATCH_BYTES, request_seconds=self._deadline_seconds
         )
         try:
             async with asyncio.timeout(REPLAY_DEADLINE_SECONDS):
-                await producer.start()
-                self._router.observe(len(await producer.partitions_for(self._topic)))
-        except (*KAFKA_ERRORS, KeyError) as error:
+                self._router.observe(await producer.start())
+        except KAFKA_ERRORS as error:
             await stop_producer(producer)
             raise KafkaUnavailable(await self._kafka.describe_error(error)) from error
         self._producer = producer

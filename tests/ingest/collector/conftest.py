@@ -10,7 +10,7 @@ from tests.ingest.collector.fake_kafka import Broker, Producer
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     """The Kafka of all publishers of a test."""
     Producer.broker = Broker()
-    monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
+    monkeypatch.setattr(module, "BatchProducer", Producer)
     monkeypatch.setattr(module, "ORPHAN_SCAN_SECONDS", 0.05)
     monkeypatch.setattr(module, "PARTITIONS_SECONDS", 0.05)
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.02)

@@ -2,19 +2,14 @@
 
 import asyncio
 import time
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka.errors import KafkaConnectionError
 
+from shared.kafka.batch_producer import Appended
+
 PARTITIONS = 4
-
-
-class Appended(NamedTuple):
-    """What the broker answers: the fields of aiokafka's RecordMetadata that the publisher reads."""
-
-    partition: int
-    timestamp: int
-    timestamp_type: int = 1
 
 
 class Broker:
@@ -35,16 +30,6 @@ class Broker:
         self.log |= {number: [] for number in range(len(self.log), partitions)}
 
 
-class Batch(list[bytes]):
-    """Two values fill a batch."""
-
-    def append(self, *, timestamp: None, key: None, value: bytes) -> object:  # type: ignore[override]
-        if len(self) == 2:
-            return None
-        super().append(value)
-        return self
-
-
 class Client:
     """The metadata of a producer, which is also its cluster."""
 
@@ -60,35 +45,28 @@ class Client:
 
 
 class Producer:
-    """Implements what the publisher uses of AIOKafkaProducer."""
+    """Implements what the publisher uses of BatchProducer."""
 
     broker: Broker
 
-    def __init__(self, **options: Any) -> None:
-        assert (options["acks"], options["enable_idempotence"]) == ("all", True)
+    def __init__(self, *_: Any, **options: Any) -> None:
         self.client = Client(self.broker)
 
-    async def start(self) -> None:
+    async def start(self) -> int:
         if not self.broker.is_up:
             raise KafkaConnectionError("down")
+        return len(self.broker.log)
 
     async def stop(self) -> None:
         pass
 
-    async def partitions_for(self, topic: str) -> set[int]:
-        return set(self.broker.log)
-
-    def create_batch(self) -> Batch:
-        return Batch()
-
-    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Appended]:
+    async def send(self, values: Mapping[int, Sequence[bytes]]) -> list[Appended]:
         self.broker.sends += 1
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         if not self.broker.is_up:
-            future.set_exception(KafkaConnectionError("down"))
-            return future
+            raise KafkaConnectionError("down")
         if self.broker.hold is not None:
             await self.broker.hold.wait()
-        self.broker.log[partition] += batch
-        future.set_result(Appended(partition, int((time.time() + self.broker.clock_ahead_seconds) * 1000)))
-        return future
+        for partition, those in values.items():
+            self.broker.log[partition] += those
+        now = int((time.time() + self.broker.clock_ahead_seconds) * 1000)
+        return [Appended(partition, now) for partition in values]
