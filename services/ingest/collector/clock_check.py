@@ -57,7 +57,7 @@ class ClockCheck:
         brokers = self._offsets()
         if brokers:
             return min(brokers.values(), key=abs)
-        return _offset(self._postgres) if self._postgres is not None else None
+        return _offset(self._postgres, _clock()) if self._postgres is not None else None
 
     @property
     def problem(self) -> str | None:
@@ -82,8 +82,8 @@ class ClockCheck:
         )
 
     def _offsets(self) -> dict[int, float]:
-        fresh = since_boot() - OBSERVATION_SECONDS_MAX
-        return {partition: _offset(one) for partition, one in self._brokers.items() if one.seen_at > fresh}
+        fresh, own = since_boot() - OBSERVATION_SECONDS_MAX, _clock()
+        return {partition: _offset(one, own) for partition, one in self._brokers.items() if one.seen_at > fresh}
 
 
 def _observation(other_clock: float, sent_at: float) -> _Observation:
@@ -91,8 +91,12 @@ def _observation(other_clock: float, sent_at: float) -> _Observation:
     return _Observation(other_clock - received_at, other_clock - sent_at, received_at)
 
 
-def _offset(seen: _Observation) -> float:
-    own = time.time() - since_boot()
+def _clock() -> float:
+    """Return what this machine's clock showed when the machine started, as the clock is now."""
+    return time.time() - since_boot()
+
+
+def _offset(seen: _Observation, own: float) -> float:
     if seen.low <= own <= seen.high:
         return 0.0
     return own - seen.high if own > seen.high else own - seen.low

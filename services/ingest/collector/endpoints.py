@@ -11,15 +11,14 @@ import threading
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.address_share import AddressShare
 from services.ingest.collector.bodies import BodyReaders
-from services.ingest.collector.bots import bot_reason
-from services.ingest.collector.own_traffic import cookie_mark, is_own_traffic
+from services.ingest.collector.identities import Identities
+from services.ingest.collector.own_traffic import cookie_mark
 from services.ingest.collector.payloads import (
     EventPayload,
     decode_batch,
@@ -47,18 +46,8 @@ from services.ingest.collector.responses import (
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.server_events import batch_client, check_server_event
 from services.ingest.collector.spool import SpooledEvent
-from services.ingest.collector.visitor_limit import VisitorLimit
-from services.ingest.collector.visitors import (
-    ClientInfo,
-    LocalDays,
-    RecentClients,
-    VisitorIdentity,
-    derive_partition_hash,
-    derive_visitor_id,
-    local_days,
-)
+from services.ingest.collector.visitors import ClientInfo, LocalDays, local_days
 from services.ingest.metrics import VISITORS_LIMITED
-from shared.events import OWN_TRAFFIC
 from shared.http.client_address import Network, client_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
@@ -86,14 +75,14 @@ class CollectorEndpoints:
     rate_limiter: RateLimiter
     trusted_proxies: tuple[Network, ...]
     address_share: AddressShare = field(default_factory=AddressShare)
-    visitor_limit: VisitorLimit = field(default_factory=VisitorLimit)
-    recent_clients: RecentClients = field(default_factory=RecentClients)
+    identities: Identities = field(init=False)
     bodies: BodyReaders = field(default_factory=BodyReaders)
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins)
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held to use what counts by address or visitor: requests are served on the loop and in the server's thread."""
 
     def __post_init__(self) -> None:
+        self.identities = Identities(self.salts, self.trusted_proxies)
         self._start_metrics()
         self.sites.on_change(self._start_metrics)
 
@@ -286,7 +275,7 @@ class CollectorEndpoints:
         times = []
         for payload in payloads:
             at, days = _time_of(payload, site, now)
-            if payload.site != slug or any(self.salts.salt(slug, day) is None for day in days.all):
+            if payload.site != slug or not self.identities.has_salts(slug, days):
                 return None
             times.append((at, days))
         client = self._client_info(request)
@@ -304,44 +293,13 @@ class CollectorEndpoints:
         clients: Sequence[ClientInfo],
         times: Sequence[tuple[int, LocalDays]],
     ) -> list[BuiltEvent]:
-        identities: dict[tuple[str, LocalDays, ClientInfo], VisitorIdentity] = {}  # an array is from one visitor
         built = []
         for payload, client, (at, days) in zip(payloads, clients, times, strict=True):
             site = sites[payload.site]
-            identity = identities.get((site.slug, days, client)) if identities else None
-            if identity is None:
-                identity = self._identify(site, days, client)
-                if len(payloads) > 1:
-                    identities[site.slug, days, client] = identity
+            identity = self.identities.identify(site, days, client)
             event = SpooledEvent(identity.partition_hash, encode_page_event(payload, at, identity))
             built.append((event, site.slug, identity.bot))
         return built
-
-    def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
-        origin = (site.slug, client.address, client.user_agent)
-        visitor_id = previous_visitor_id = group = None
-        is_limited = False
-        bot = bot_reason(client, count_headless=site.count_headless_browsers)
-        if bot is None and is_own_traffic(site, client, self.trusted_proxies):
-            bot = OWN_TRAFFIC
-        if not client.has_gpc and bot != OWN_TRAFFIC:
-            salt = self._known_salt(site, days.today)
-            visitor_id, partition_hash, group = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
-            if days.yesterday:
-                previous_visitor_id = derive_visitor_id(self._known_salt(site, days.yesterday), *origin)
-            if not self.visitor_limit.admits(site.slug, days.today, client.limit_key, visitor_id):
-                visitor_id = previous_visitor_id = None
-                is_limited = True
-                VISITORS_LIMITED.labels(site.slug).inc()
-        else:
-            partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
-        group = None if bot else group  # bots are classed already
-        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited, group)
-
-    def _known_salt(self, site: Site, day: date) -> bytes:
-        salt = self.salts.salt(site.slug, day)
-        assert salt is not None, "it was fetched before"
-        return salt
 
     async def _publish(self, built: Sequence[BuiltEvent]) -> None:
         try:

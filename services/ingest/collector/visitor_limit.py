@@ -55,8 +55,12 @@ class _Day:
     def admit(self, visitor: int, prefix: int, visitors_max: int) -> bool:
         # A visitor ID is 64 random bits: two halves are enough to derive all hashes (Kirsch and Mitzenmacher).
         low, high = visitor & 0xFFFFFFFF, visitor >> 32 | 1
-        bits = [(low + number * high) % FILTER_BITS for number in range(FILTER_HASHES)]
-        if all(self._filter[bit >> 3] & 1 << (bit & 7) for bit in bits):
+        bits = []
+        for number in range(FILTER_HASHES):
+            bit = (low + number * high) % FILTER_BITS
+            if not self._filter[bit >> 3] & 1 << (bit & 7):
+                bits.append(bit)
+        if not bits:
             return True
         cells = [row * COUNTERS + (prefix >> 20 * row) % COUNTERS for row in range(COUNTER_ROWS)]
         if min(self._counters[cell] for cell in cells) >= visitors_max:

@@ -36,8 +36,6 @@ _BROWSERS = (
 """Parts of user agents and the classes that they mean, the first one that is found."""
 MIDNIGHT_OVERLAP = timedelta(hours=1)
 QUARTER_HOUR_MS = 15 * 60_000
-RECENT_CLIENTS_MAX = 10_000
-"""About 2.7 MB."""
 
 
 class ClientInfo(NamedTuple):
@@ -138,38 +136,6 @@ def client_class(user_agent: str) -> int:
 def derive_partition_hash(secret: bytes, site: str, address: str, user_agent: str) -> int:
     """Return 64 bits that choose the partition: the same for all events of a visitor, on every day."""
     return int.from_bytes(_digest(secret, site, address, user_agent)[:8])
-
-
-class DerivedIds(NamedTuple):
-    """What is derived from a client for one site and local day; see the functions of the same names."""
-
-    visitor_id: str
-    partition_hash: int
-    client: str
-
-
-class RecentClients:
-    """The IDs of clients that were seen a moment ago: to derive them for each event takes longer than to find them.
-
-    Clients are known by keyed hashes of 64 bits, which die with the process: no address or user agent is kept.
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[int, DerivedIds] = {}
-
-    def derive(self, salt: bytes, secret: bytes, site: str, address: str, user_agent: str) -> DerivedIds:
-        """Return the IDs of a client under a day's salt and the partition secret."""
-        key = hash((salt, secret, site, address, user_agent))
-        known = self._ids.get(key)
-        if known is None:
-            if len(self._ids) >= RECENT_CLIENTS_MAX:
-                self._ids.clear()
-            known = self._ids[key] = DerivedIds(
-                derive_visitor_id(salt, site, address, user_agent),
-                derive_partition_hash(secret, site, address, user_agent),
-                derive_client(salt, site, address, user_agent),
-            )
-        return known
 
 
 def _digest(key: bytes, *parts: str) -> bytes:

@@ -1,6 +1,5 @@
 """The collector's responses to requests that no page sends."""
 
-from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -8,11 +7,8 @@ import pytest
 
 from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.rate_limit import RateLimiter
-from services.ingest.collector.visitor_limit import VisitorLimit
-from services.ingest.collector.visitors import ClientInfo, LocalDays
 from shared.http.problems import Problem
 from shared.sites import Site, Sites
-from tests.ingest.collector.test_visitors import CHROME
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
 
 
@@ -73,32 +69,3 @@ async def test_request_that_is_refused_unread_has_its_body_read(
     handler = endpoints.batch if path == "/e/batch" else endpoints.events
     await handler(cast("Any", request), cast("Any", protocol))
     assert (protocol.status, protocol.read_bytes) == (status, 5_000)
-
-
-class Salts:
-    """The secrets of a collector, always the same."""
-
-    partition_secret = b"p" * 32
-
-    def salt(self, site: str, day: date) -> bytes:
-        return f"{site} {day}".encode()
-
-
-@pytest.mark.parametrize(
-    ("client", "has_visitor", "has_client"),
-    [
-        (ClientInfo("203.0.113.7", CHROME, limit_key="203.0.113.7"), True, True),
-        (ClientInfo("203.0.113.8", CHROME, limit_key="many"), False, True),
-        (ClientInfo("203.0.113.7", CHROME, has_gpc=True), False, False),
-        (ClientInfo("203.0.113.7", "Googlebot/2.1"), True, False),
-    ],
-)
-def test_identify_makes_a_client_of_people_only(
-    endpoints: CollectorEndpoints, site: Site, client: ClientInfo, has_visitor: bool, has_client: bool
-) -> None:
-    """Who asks not to be identified has no client, nor has a bot; an address with too many visitors still has one."""
-    endpoints.salts = cast("Any", Salts())
-    endpoints.visitor_limit = VisitorLimit(1)
-    endpoints.visitor_limit.admits(site.slug, date(2026, 11, 24), "many", "f" * 16)
-    found = endpoints._identify(site, LocalDays(date(2026, 11, 24), None), client)
-    assert (found.visitor_id is not None, found.client is not None) == (has_visitor, has_client)

@@ -28,7 +28,7 @@ from services.ingest.collector.visitors import ClientInfo
 from shared.http.client_address import parse_address
 from shared.sites import Site, Sites
 from tests.ingest.collector.test_direct_events import Sent, event, post
-from tests.ingest.collector.test_endpoints import Salts
+from tests.ingest.collector.test_identities import Salts
 from tests.ingest.collector.test_visitors import CHROME
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
 

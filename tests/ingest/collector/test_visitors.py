@@ -5,11 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.ingest.collector import visitors
 from services.ingest.collector.visitors import (
-    DerivedIds,
     LocalDays,
-    RecentClients,
     client_class,
     derive_client,
     derive_partition_hash,
@@ -83,25 +80,6 @@ def test_derive_partition_hash_spreads_visitors_over_partitions() -> None:
     assert set(partitions) == set(range(12))
     assert max(partitions.count(partition) for partition in range(12)) < 150
     assert partitions[0] == derive_partition_hash(b"secret", "haihau", "192.0.2.0", CHROME) % 12
-
-
-def test_recent_clients_have_the_ids_that_are_derived_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part that decides an ID decides it for clients that are known, too, before and after all are forgotten."""
-    monkeypatch.setattr(visitors, "RECENT_CLIENTS_MAX", 5)
-    recent = RecentClients()
-    clients = [
-        (salt, secret, site, address, agent)
-        for salt in (b"day 1", b"day 2")
-        for secret in (b"s", b"t")
-        for site in ("haihau", "haih")
-        for address, agent in (("192.0.2.1", CHROME), ("192.0.2.11", CHROME), ("192.0.2.1", "1" + CHROME))
-    ]
-    for salt, secret, *client in clients * 3:
-        expected = DerivedIds(
-            derive_visitor_id(salt, *client), derive_partition_hash(secret, *client), derive_client(salt, *client)
-        )
-        for _ in range(2):
-            assert recent.derive(salt, secret, *client) == expected
 
 
 SALT = b"s" * 32
