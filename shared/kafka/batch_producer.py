@@ -2,7 +2,7 @@
 
 aiokafka's producer is made for single messages: a batch of 75 events for 12 partitions takes it half a millisecond of
 processor time, mostly futures, tasks and generic encoding for each partition. Here a batch is encoded at once, and
-whoever sends it knows what became of it. Connections, metadata and record batches are aiokafka's.
+the caller knows what became of it. Connections, metadata and record batches are aiokafka's.
 
 Idempotent (`acks=all`): brokers drop a repetition of a record batch, and keep the order. Nothing is kept beyond a call:
 after an error the outcome is unknown, and the producer must be replaced.
