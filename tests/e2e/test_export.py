@@ -14,6 +14,7 @@ from typing import Any
 from services.render.export.folder import MANIFEST
 from services.render.export.search_files import FOLDER
 from services.render.export.search_files import MANIFEST as SEARCH_MANIFEST
+from services.render.export.state import STATE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,7 +62,7 @@ def address_of(name: str) -> str:
 
 def pages_of(folder: Path) -> dict[str, Path]:
     """Return the files of a copy by the address that they have on the live site."""
-    own = {MANIFEST, "Caddyfile", "_redirects", "_headers", "redirects.nginx", "404.html", "410.html"}
+    own = {MANIFEST, STATE, "Caddyfile", "_redirects", "_headers", "redirects.nginx", "404.html", "410.html"}
     names = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
     return {address_of(name): folder / name for name in names if name not in own and not name.endswith(".gz")}
 
@@ -81,7 +82,7 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
     published(editors, "Bài có địa chỉ cũ", old_urls=["/tin/cu.aspx?id=5&loai={x}", "/tin/cu%207.htm"])
     killed = published(editors, "Bài sẽ gỡ khỏi bản sao")
     folder = tmp_path / "copy"
-    said = export(system, folder)
+    said = export(system, folder, "--gzip")
     assert "0 unchanged, 0 removed" in said
     pages = pages_of(folder)
     assert len(pages) > 60
@@ -102,7 +103,7 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
             assert (moved.status, moved.headers["location"]) == (301, live.headers["location"]), address
         assert system.get(f"{url}/khong-co").status == 404
         assert "Hải Hậu" in system.get(f"{url}/khong-co").text
-        for hidden in (MANIFEST, "Caddyfile", "_redirects"):
+        for hidden in (MANIFEST, STATE, "Caddyfile", "_redirects"):
             assert system.get(f"{url}/{hidden}").status == 404
         zipped = system.get(f"{url}/", accept_encoding="gzip")
         assert (zipped.headers["content-encoding"], zipped.body[:2]) == ("gzip", b"\x1f\x8b")
@@ -111,14 +112,17 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
         style = next(address for address in pages if address.startswith("/theme/site-"))
         assert system.get(url + style).headers["cache-control"] == system.get(style).headers["cache-control"]
         assert system.get(f"{url}/rss.xml").headers["content-type"] == system.get("/rss.xml").headers["content-type"]
-    times = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST}
-    assert re.search(r"; 0 files written, \d+ unchanged, 0 removed", export(system, folder))
+    every = [file for file in folder.rglob("*") if file.is_file() and file.name not in (MANIFEST, STATE)]
+    times = {file: file.stat().st_mtime_ns for file in every}
+    said = export(system, folder, "--gzip", "--full")
+    assert re.search(r"; 0 files written, \d+ unchanged, 0 removed", said)
     assert {file: file.stat().st_mtime_ns for file in times} == times
     editors.step(killed["id"], "kill", {"reason": "gỡ"})
     assert editors.publication(killed["id"])["status"] == "withdrawn"
     (folder / "CNAME").write_text("portal.example")
     address = f"/{killed['slug']}-{killed['number']}.html"
     assert re.search(r", [1-9]\d* removed", export(system, folder))
+    assert not list(folder.rglob("*.gz"))  # compressed files are written only if they are asked for
     assert not (folder / address[1:]).exists()
     assert not any(
         address in file.read_text() for file in pages_of(folder).values() if file.suffix in (".html", ".xml")
@@ -126,6 +130,8 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
     assert (folder / "CNAME").exists()
     with caddy(folder, free_ports(1), wait) as url:
         assert (system.get(url + address).status, system.get(address).status) == (410, 410)
+        zipped = system.get(f"{url}/", accept_encoding="gzip")
+        assert (zipped.headers["content-encoding"], zipped.body[:2]) == ("gzip", b"\x1f\x8b")
 
 
 def follow_all(system: Any, url: str, pages: dict[str, Path]) -> None:

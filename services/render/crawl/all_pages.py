@@ -6,7 +6,7 @@ one for many articles, one for a whole list, and one for each content.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -41,7 +41,17 @@ class RenderFailure:
     reason: str
 
 
-PageResult = Document | Redirect | NoPage | RenderFailure
+class Unchanged:
+    """A page that the caller has already, in place of its document."""
+
+
+PageResult = Document | Redirect | NoPage | RenderFailure | Unchanged
+IsKnown = Callable[[str, list[Any]], bool]
+"""Whether the page of a URL that depends on these rows need not be rendered."""
+
+
+def _nothing_is_known(url: str, dependencies: list[Any]) -> bool:
+    return False
 
 
 @dataclass
@@ -52,6 +62,15 @@ class BulkPageReader(PageReader):
     prefetched_rows: dict[int, asyncpg.Record] = field(default_factory=dict)
     prefetched_related: dict[int, list[asyncpg.Record]] = field(default_factory=dict)
     prefetched_list: tuple[str, list[asyncpg.Record]] = ("", [])
+
+    def track(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
+        """Decode articles, and record that the page depends on them.
+
+        Also on when they changed: after a restore a version may come a second time, with another text.
+        """
+        articles = super().track(rows)
+        self.dependencies.append([article.modified_at for article in articles])
+        return articles
 
     def decode(self, row: asyncpg.Record) -> Article:
         """Return the article of a row, decoded before or now."""
@@ -103,6 +122,12 @@ class BulkPageReader(PageReader):
             self.prefetched_rows.pop(number, None)
             self.prefetched_related.pop(number, None)
 
+    async def contents(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
+        """Return the articles of rows that may have no contents."""
+        self._trim_decoded()
+        await self._load_missing(rows)
+        return [self.decoded[row["id"]] for row in rows]
+
     async def _load_missing(self, rows: Iterable[asyncpg.Record]) -> None:
         missing = set()
         for row in rows:
@@ -118,7 +143,9 @@ class BulkPageReader(PageReader):
             self.decoded.popitem(last=False)
 
 
-async def render_url(reader: PageReader, url: str, public_url: str) -> PageResult:
+async def render_url(
+    reader: PageReader, url: str, public_url: str, is_known: IsKnown = _nothing_is_known
+) -> PageResult:
     """Return the portal's response to a URL: a path, perhaps with a query.
 
     Raises:
@@ -129,7 +156,9 @@ async def render_url(reader: PageReader, url: str, public_url: str) -> PageResul
     reader.dependencies.clear()
     try:
         result = await handler(reader, request)
-        return result if isinstance(result, Redirect | NoPage) else result()
+        if isinstance(result, Redirect | NoPage):
+            return result
+        return Unchanged() if is_known(url, reader.dependencies) else result()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - one page that fails must not stop the others
@@ -185,15 +214,19 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     return SiteUrls(articles, others)
 
 
-async def render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -> AsyncIterator[tuple[str, PageResult]]:
-    """Render each URL, with a progress bar. The next batch of articles is read meanwhile."""
+async def render_all(
+    reader: BulkPageReader, urls: SiteUrls, public_url: str, is_known: IsKnown = _nothing_is_known
+) -> AsyncIterator[tuple[str, PageResult]]:
+    """Render each URL that is not known, with a progress bar. The next batch of articles is read meanwhile."""
     with progress_bar("pages", len(urls.articles) + len(urls.others)) as advance:
-        async for rendered in _render_all(reader, urls, public_url):
+        async for rendered in _render_all(reader, urls, public_url, is_known):
             yield rendered
             advance(1)
 
 
-async def _render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -> AsyncIterator[tuple[str, PageResult]]:
+async def _render_all(
+    reader: BulkPageReader, urls: SiteUrls, public_url: str, is_known: IsKnown
+) -> AsyncIterator[tuple[str, PageResult]]:
     batches = _batched(list(urls.articles))
     prefetch = asyncio.create_task(reader.prefetch(batches[0])) if batches else None
     try:
@@ -203,14 +236,14 @@ async def _render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -
             if number + 1 < len(batches):
                 prefetch = asyncio.create_task(reader.prefetch(batches[number + 1]))
             for one in batch:
-                yield urls.articles[one], await render_url(reader, urls.articles[one], public_url)
+                yield urls.articles[one], await render_url(reader, urls.articles[one], public_url, is_known)
                 await asyncio.sleep(0)  # lets the prefetch take what Postgres has sent
             reader.release(batch)
     finally:
         if prefetch is not None:
             await asyncio.wait([prefetch])
     for url in urls.others:
-        yield url, await render_url(reader, url, public_url)
+        yield url, await render_url(reader, url, public_url, is_known)
 
 
 def _batched(numbers: list[Any]) -> list[list[Any]]:

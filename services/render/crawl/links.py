@@ -1,6 +1,7 @@
 """A document → its links within the site. Pure."""
 
 import re
+from functools import lru_cache
 from html import unescape
 
 from services.render.pages.document import HTML, Document
@@ -10,7 +11,9 @@ from shared.object_store import NAME_PATTERN
 
 OTHER_SERVICES_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """Paths that other services serve behind the same gateway."""
-_IN_HTML = re.compile(r'(?:href|src)="([^"]+)"|srcset="([^"]+)"')
+_IN_HTML = tuple(re.compile(rf'{name}="([^"]+)"') for name in ("href", "src"))
+"""One after the other: an expression that begins with a fixed text is found several times as fast as a choice."""
+_CANDIDATES = re.compile(r'srcset="([^"]+)"')
 _FILE = re.compile(rf"^{FILE_PREFIX}([0-9a-f]{{32}})/[a-z0-9-]+\.[a-z]+\Z")
 _MEDIA = re.compile(rf'"(https?://[^"/]+|)({MEDIA_PREFIX}[0-9a-f]{{32}}\.[a-z]+)"')
 _IN_XML = re.compile(r'(?:href|url)="([^"]+)"|<(?:loc|link)>([^<]+)<')
@@ -19,15 +22,23 @@ _IN_XML = re.compile(r'(?:href|url)="([^"]+)"|<(?:loc|link)>([^<]+)<')
 def own_links(document: Document, public_url: str) -> set[str]:
     """Return the paths, with their queries, to which a document links on its own site."""
     text = document.body.decode("utf-8", "replace")
-    found = set()
+    found: set[str] = set()
     if document.media_type == HTML:
-        for link, candidates in _IN_HTML.findall(text):
-            found.update([link] if link else [one.split()[0] for one in candidates.split(",") if one.strip()])
+        for pattern in _IN_HTML:
+            found.update(pattern.findall(text))
+        for candidates in _CANDIDATES.findall(text):
+            found.update(one.split()[0] for one in candidates.split(",") if one.strip())
         found.update(one for before, one in _MEDIA.findall(text) if before in ("", public_url))  # of share cards too
     elif "xml" in document.media_type:
         found.update(attribute or content for attribute, content in _IN_XML.findall(text))
-    local = {unescape(link).removeprefix(public_url).partition("#")[0] for link in found}
-    return {link for link in local if link.startswith("/") and not link.startswith(("//", *OTHER_SERVICES_PREFIXES))}
+    return {_own(link, public_url) for link in found} - {""}
+
+
+@lru_cache(maxsize=100_000)
+def _own(link: str, public_url: str) -> str:
+    """Return a link as a path of the site; "" if it leads elsewhere."""
+    path = unescape(link).removeprefix(public_url).partition("#")[0]
+    return path if path.startswith("/") and not path.startswith(("//", *OTHER_SERVICES_PREFIXES)) else ""
 
 
 def media_name(link: str) -> str | None:

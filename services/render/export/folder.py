@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TextIO
@@ -11,8 +11,13 @@ from services.render.pages.document import HTML, Document
 
 MANIFEST = ".presstally-export"
 """Lists the files that exports wrote: only these are ever removed."""
+NEW = ".presstally-new"
+"""A file that is being written, before it gets its name."""
 
 BEGINNING_BYTES = 2_048
+
+FileStamp = tuple[int, int]
+"""Size and time of the last change, in nanoseconds: a file that has both as before was not touched."""
 
 
 class ExportFolderError(Exception):
@@ -32,13 +37,19 @@ def file_name(url: str, media_type: str) -> str:
 
 
 class ExportFolder:
-    """Writes documents into a folder, and removes stale files of former exports."""
+    """Writes documents into a folder, and removes stale files of former exports.
 
-    def __init__(self, folder: Path, log: TextIO, before: set[str]) -> None:
+    Attributes:
+        stamps: Of each file that this export wrote or kept.
+    """
+
+    def __init__(self, folder: Path, log: TextIO, before: set[str], *, with_gzip: bool) -> None:
         self._folder = folder
         self._log = log
         self._before = before
-        self._now: set[str] = set()
+        self._with_gzip = with_gzip
+        self._folders = {""}
+        self.stamps: dict[str, FileStamp] = {}
         self.written = self.unchanged = self.removed = 0
 
     def has(self, name: str) -> bool:
@@ -47,16 +58,35 @@ class ExportFolder:
 
     def begins_with(self, name: str, mark: str) -> bool:
         """Return whether the beginning of an existing file has a mark."""
+        if name not in self._before:
+            return False
         try:
             with (self._folder / name).open("rb") as file:
                 return mark.encode() in file.read(BEGINNING_BYTES)
         except FileNotFoundError:
             return False
 
-    def mark_current(self, name: str) -> None:
+    def read(self, name: str) -> bytes:
+        """Return the content of a file; nothing if there is none."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def keep(self, name: str) -> None:
         """Keep an existing file as it is."""
-        self._record(name)
+        self._record(name, self._stamp(name))
         self.unchanged += 1
+
+    def keep_untouched(self, names: Collection[str], before: Mapping[str, FileStamp]) -> bool:
+        """Keep files, and the same compressed, if nobody touched any of them since they had these stamps."""
+        every = [one for name in names for one in (name, f"{name}.gz") if one == name or one in before]
+        if any(self._stamp(one) != before.get(one) for one in every):
+            return False
+        for one in every:
+            self._record(one, before[one])
+        self.unchanged += len(names)
+        return True
 
     def put(self, name: str, document: Document, *, may_compress: bool = True) -> None:
         """Write a document, and next to it the same compressed, unless they exist already.
@@ -64,55 +94,70 @@ class ExportFolder:
         Raises:
             OSError: it cannot be written.
         """
-        zips = may_compress and bool(document.codings)
-        path, zipped = self._folder / name, self._folder / f"{name}.gz"
-        self._record(name)
-        if zips:
-            self._record(f"{name}.gz")
-        if zips == zipped.exists() and _is_unchanged(path, document.body):
+        zipped = f"{name}.gz"
+        zips, was_zipped = self._with_gzip and may_compress and bool(document.codings), zipped in self._before
+        if name in self._before and zips == (was_zipped and self.has(zipped)) and self._is_unchanged(name, document):
+            self._record(name, self._stamp(name))
+            if zips:
+                self._record(zipped, self._stamp(zipped))
             self.unchanged += 1
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         if zips:  # first: an up-to-date page then implies an up-to-date compressed file
-            _replace(zipped, document.encoded("gzip"))
-        else:
-            zipped.unlink(missing_ok=True)
-        _replace(path, document.body)
+            self._replace(zipped, document.encoded("gzip"))
+        elif was_zipped:
+            (self._folder / zipped).unlink(missing_ok=True)
+        self._replace(name, document.body)
         self.written += 1
 
     def remove_stale(self) -> None:
         """Remove files of former exports that this one did not write, and the folders that are then empty."""
-        for name in sorted(self._before - self._now):
+        for name in sorted(self._before - self.stamps.keys()):
             path = self._folder / name
             path.unlink(missing_ok=True)
             self.removed += 1
             for parent in PurePosixPath(name).parents[:-1]:
                 with suppress(OSError):  # not empty
                     (self._folder / parent).rmdir()
-        _replace(self._folder / MANIFEST, "".join(f"{name}\n" for name in sorted(self._now)).encode())
+        self.write_own(MANIFEST, "".join(f"{name}\n" for name in sorted(self.stamps)).encode())
 
-    def _record(self, name: str) -> None:
-        if name not in self._now and name not in self._before:
+    def write_own(self, name: str, content: bytes) -> None:
+        """Write a file of the export's own, which is not served."""
+        new = self._folder / NEW
+        new.write_bytes(content)
+        new.replace(self._folder / name)
+
+    def _record(self, name: str, stamp: FileStamp) -> None:
+        if name not in self.stamps and name not in self._before:
             self._log.write(f"{name}\n")  # before the file itself: an export that is killed leaves no unlisted file
-        self._now.add(name)
+        self.stamps[name] = stamp
 
+    def _stamp(self, name: str) -> FileStamp:
+        try:
+            found = os.stat(self._folder / name)  # noqa: PTH116 - half the time of Path.stat, for each file
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_size, found.st_mtime_ns
 
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)
+    def _is_unchanged(self, name: str, document: Document) -> bool:
+        return self._stamp(name)[0] == len(document.body) and self.read(name) == document.body
 
-
-def _is_unchanged(path: Path, content: bytes) -> bool:
-    try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except FileNotFoundError:
-        return False
+    def _replace(self, name: str, content: bytes) -> None:
+        self._record(name, (0, 0))
+        folder = name.rpartition("/")[0]
+        if folder not in self._folders:
+            (self._folder / folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        new = self._folder / NEW
+        with new.open("wb", 0) as file:
+            file.write(content)
+            found = os.fstat(file.fileno())
+        new.replace(self._folder / name)
+        self.stamps[name] = found.st_size, found.st_mtime_ns
 
 
 @contextmanager
-def open_folder(path: Path) -> Iterator[ExportFolder]:
-    """Create a folder, lock it against a second export, and yield it.
+def open_folder(path: Path, *, with_gzip: bool = False) -> Iterator[ExportFolder]:
+    """Create a folder, lock it against a second export, and yield it; `with_gzip`: files also compressed.
 
     Raises:
         FolderError: somebody is at work there, or it holds what no export wrote.
@@ -126,7 +171,7 @@ def open_folder(path: Path) -> Iterator[ExportFolder]:
             raise ExportFolderError(f"{path} is not empty and has no {MANIFEST}: it is not an export")
         before = set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.exists() else set()
         with manifest.open("a", encoding="utf-8", buffering=1) as log:
-            yield ExportFolder(path, log, before)
+            yield ExportFolder(path, log, before, with_gzip=with_gzip)
     except BlockingIOError as error:
         raise ExportFolderError(f"another export writes to {path}") from error
     finally:

@@ -6,13 +6,14 @@ articles that it shows. Names contain a checksum, so that a page never mixes the
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from services.render.pages.article_text import prose_lines
 from services.render.pages.document import Document
@@ -58,32 +59,80 @@ class IndexedWords:
     terms: Sequence[str]
 
 
+class _Numbers(dict[str, int]):
+    """The number of each term, by its first appearance; 0 for those that are not wanted."""
+
+    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_wanted = is_wanted
+        self.wanted = [""]
+        """By number."""
+
+    def __missing__(self, term: str) -> int:
+        number = self[term] = len(self.wanted) if self._is_wanted(term) else 0
+        if number:
+            self.wanted.append(term)
+        return number
+
+
+class _Postings:
+    """In which articles each term is, and with which weight: columns, because there are hundreds for each article."""
+
+    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+        self._numbers = _Numbers(is_wanted)
+        self._terms, self._counts, self._values = array("I"), array("I"), array("I")
+
+    def add(self, terms: Collection[str], article: int, weight: int) -> None:
+        """Add terms of an article. Of several weights of a term the highest counts."""
+        self._terms.extend(map(self._numbers.__getitem__, terms))
+        self._counts.append(len(terms))
+        self._values.append(article << 2 | weight)
+
+    def steps(self) -> dict[str, list[int]]:
+        """Return, by term, each article as the difference from the one before, with its weight in the last two bits."""
+        values = np.repeat(np.frombuffer(self._values, np.uint32), np.frombuffer(self._counts, np.uint32))
+        keys = np.frombuffer(self._terms, np.uint32).astype(np.int64) << 32 | values
+        keys.sort()
+        keys = keys[keys >= 1 << 32]  # wanted
+        keys = keys[np.diff(keys >> 2, append=-1) != 0]  # the highest weight of each article
+        terms, values = keys >> 32, keys & 0xFFFF_FFFF
+        begins = np.flatnonzero(np.diff(terms, prepend=-1))
+        steps = np.diff(values & ~3, prepend=0) | values & 3
+        steps[begins] = values[begins]
+        names, numbers, all_steps = self._numbers.wanted, terms[begins].tolist(), steps.tolist()
+        ends = [*begins[1:].tolist(), len(all_steps)]
+        return {
+            names[number]: all_steps[begin:end]
+            for number, begin, end in zip(numbers, begins.tolist(), ends, strict=True)
+        }
+
+
+def _is_pair(term: str) -> bool:
+    return " " in term and not term.startswith(TITLE_PREFIX)
+
+
 class SearchFiles:
     """Collects articles, the oldest first."""
 
     def __init__(self, sections: Sequence[str]) -> None:
         self._sections = list(sections)
-        self._postings: defaultdict[str, array[int]] = defaultdict(partial(array, "I"))
-        """By words as written, and by pairs of words, which have no other form."""
+        self._words, self._pairs = _Postings(bool), _Postings(_is_pair)
+        """Words as written, and pairs of words, which have no other form."""
         self._texts: list[list[Any]] = []
         self._table: dict[str, list[int]] = {"days": [], "sections": [], "lengths": []}
 
     def add(self, article: Article, found: IndexedWords, day: int, date: tuple[str, str]) -> None:
         """Add an article; `day`: days since 1970 in the site's zone; `date`: as it is shown, and as ISO 8601."""
-        number = len(self._texts)
-        weights = dict.fromkeys(found.marked, BODY)
-        for weight, there in reversed(found.places):
-            weights.update(dict.fromkeys(there, weight))
-        title, postings = f" {found.title} ", self._postings
-        for term in found.terms:
-            if " " in term and not term.startswith(TITLE_PREFIX):
-                weights[term] = TITLE if f" {term} " in title else BODY
-        for term, weight in weights.items():
-            postings[term].append(number << 2 | weight)
+        number, title = len(self._texts), found.title.split()
+        self._words.add(found.marked, number, BODY)
+        for weight, there in found.places:
+            self._words.add(there, number, weight)
+        self._pairs.add(found.terms, number, BODY)
+        self._pairs.add(set(map(" ".join, pairwise(title))).intersection(found.terms), number, TITLE)
         known = self._sections
         self._table["days"].append(day)
         self._table["sections"].append(known.index(article.section) if article.section in known else -1)
-        self._table["lengths"].append(len(found.title.split()))
+        self._table["lengths"].append(len(title))
         text = " ".join(prose_lines(article))
         cut = text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS].rsplit(" ", 1)[0] + "…"
         tags = [[tag, tag_path(tag)] for tag in article.tags if name_slug(tag)]
@@ -104,12 +153,14 @@ class SearchFiles:
             "texts": [],
             "words": [],
         }
-        forms = self._forms()
+        words, pairs = self._words.steps(), self._pairs.steps()
+        postings = sum(map(len, words.values())) + sum(map(len, pairs.values()))
+        forms = _forms(words) | pairs
         known = sorted(word for word in forms if word.isalpha() and 1 < len(word) < 20)
         begins = range(0, len(self._texts), ARTICLES_PER_FILE)
         parts: list[tuple[str, Any]] = [("table", self._table), ("vocabulary", " ".join(known))]
         parts += [("texts", self._texts[begin : begin + ARTICLES_PER_FILE]) for begin in begins]
-        parts += [("words", file) for file in _word_files(forms, sum(map(len, self._postings.values())))]
+        parts += [("words", file) for file in _word_files(forms, postings)]
         for kind, content in parts:
             document = Document(msgspec.json.encode(content), JSON)
             if isinstance(manifest.get(kind), list):
@@ -119,20 +170,16 @@ class SearchFiles:
             yield f"{FOLDER}{document.checksum}.json", document
         yield MANIFEST, Document(msgspec.json.encode(manifest), JSON)
 
-    def _forms(self) -> dict[str, dict[str, list[int]] | list[int]]:
-        """Return the steps of words as written, by the word without diacritics; of words with one form their steps."""
-        forms: defaultdict[str, list[str]] = defaultdict(list)
-        pairs = []
-        for written in self._postings:
-            if " " in written:
-                pairs.append(written)
-            else:
-                forms[_folded(written)].append(written)
-        found: dict[str, dict[str, list[int]] | list[int]] = {pair: _steps(self._postings[pair]) for pair in pairs}
-        for folded, all_written in forms.items():
-            steps = {one: _steps(self._postings[one]) for one in sorted(all_written)}
-            found[folded] = steps[folded] if [*steps] == [folded] else steps
-        return found
+
+def _forms(steps: Mapping[str, list[int]]) -> dict[str, dict[str, list[int]] | list[int]]:
+    """Return the steps of words as written, by the word without diacritics; of words with one form their steps."""
+    forms: defaultdict[str, list[str]] = defaultdict(list)
+    for written in steps:
+        forms[_folded(written)].append(written)
+    found: dict[str, dict[str, list[int]] | list[int]] = {}
+    for folded, all_written in forms.items():
+        found[folded] = steps[folded] if all_written == [folded] else {one: steps[one] for one in sorted(all_written)}
+    return found
 
 
 def _word_files(forms: Mapping[str, dict[str, list[int]] | list[int]], postings: int) -> list[dict[str, Any]]:
@@ -142,11 +189,6 @@ def _word_files(forms: Mapping[str, dict[str, list[int]] | list[int]], postings:
     for word in sorted(forms):
         files[fnv1a(word) % count][word] = forms[word]
     return files
-
-
-def _steps(postings: "array[int]") -> list[int]:
-    """Return each article as the difference from the one before, with its weight in the last two bits."""
-    return [postings[0], *[one - (before & ~3) for before, one in pairwise(postings.tolist())]]
 
 
 @cache

@@ -126,6 +126,7 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 		error @gone 410
 		@page file {{path}} {{path}}/index.html
 		handle @page {{
+			encode gzip
 			file_server {{
 				precompressed gzip
 			}}

@@ -5,6 +5,7 @@ Copies are made for each request and never cached: they are large, and few reade
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from functools import partial
 
 import obstore
@@ -111,8 +112,20 @@ async def _saved(path: str, reader: PageReader) -> tuple[Article, Document] | Re
     return await saved_article(reader, path)
 
 
-async def read_pictures(page: Document, site: Site, store: ObjectStore) -> dict[str, bytes]:
+def _nothing(path: str) -> bytes:
+    return b""
+
+
+async def read_pictures(
+    page: Document, site: Site, store: ObjectStore, known: Callable[[str], bytes] = _nothing
+) -> dict[str, bytes]:
     """Return the pictures of a copy by path, as many as it may have: of its theme, and of the media store.
+
+    Args:
+        page: The copy without them.
+        site: Its site.
+        store: The media store.
+        known: Returns a picture of the media store that the caller has already, else nothing.
 
     Raises:
         OSError, obstore.exceptions.BaseError: the store is unavailable.
@@ -121,6 +134,12 @@ async def read_pictures(page: Document, site: Site, store: ObjectStore) -> dict[
     for path, count in picture_paths(page).items():
         if path in assets:
             found[path] = assets[path].body
+            continue
+        if content := known(path):
+            size += len(content)
+            if size > PICTURE_BYTES_MAX:
+                break
+            found[path] = content
             continue
         try:
             stored = await obstore.get_async(store, PUBLIC + path.removeprefix(MEDIA_PREFIX))

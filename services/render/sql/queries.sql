@@ -478,7 +478,7 @@ LIMIT $19 OFFSET $20
 
 -- name: search_rows
 -- What the search of a static export is made of, the oldest first, some at a time: after $2 and $3.
-SELECT a.content, a.public_until, a.number, s.listed_at, s.title,
+SELECT a.id, a.number, s.listed_at, s.title,
     tsvector_to_array(ts_filter(s.marked_words, '{a}')) AS in_title,
     tsvector_to_array(ts_filter(s.marked_words, '{b}')) AS in_lead,
     tsvector_to_array(ts_filter(s.marked_words, '{c}')) AS in_tags,

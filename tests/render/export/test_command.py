@@ -11,7 +11,7 @@ import pytest
 
 from services.render.builder.store import save_page, save_structure
 from services.render.crawl.all_pages import BulkPageReader
-from services.render.export.command import SiteExporter
+from services.render.export.exporter import SiteExporter
 from services.render.export.folder import open_folder
 from services.render.queries import SQL
 from services.render.site.page_reader import read_site

@@ -35,7 +35,7 @@ def test_file_name_outside_the_folder_is_rejected(url: str) -> None:
 
 def test_second_export_writes_changes_only_and_removes_stale_files(tmp_path: Path) -> None:
     """Unchanged files stay as they are, with their compressed forms; files of former exports go with their folders."""
-    with open_folder(tmp_path) as folder:
+    with open_folder(tmp_path, with_gzip=True) as folder:
         for name in ("a.html", "b.html", "old/c.html"):
             folder.put(name, LARGE)
         folder.remove_stale()
@@ -43,7 +43,7 @@ def test_second_export_writes_changes_only_and_removes_stale_files(tmp_path: Pat
     assert gzip.decompress((tmp_path / "a.html.gz").read_bytes()) == LARGE.body
     (tmp_path / "mine.txt").write_text("kept")
     written_at = (tmp_path / "a.html").stat().st_mtime_ns
-    with open_folder(tmp_path) as folder:
+    with open_folder(tmp_path, with_gzip=True) as folder:
         folder.put("a.html", LARGE)
         folder.put("b.html", Document(b"small"))
         folder.remove_stale()
