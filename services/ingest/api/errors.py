@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.api.pydantic_errors import field_error_of
 from services.ingest.articles.topic_comparison import NotComparedError, not_compared_problem
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.pydantic_errors import field_error_of
 from shared.http.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE

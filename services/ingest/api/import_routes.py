@@ -20,6 +20,7 @@ from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.drafts import ImportOptions
 from services.ingest.imports.item import FormatError, ReadContext
 from services.ingest.imports.pipeline import ImportResult, run_import
+from services.ingest.imports.reasons import reason_in_vietnamese
 from services.ingest.imports.vietnamese import in_vietnamese
 from shared.http.problems import Problem
 from shared.logs import log
@@ -101,18 +102,15 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
             ):
                 yield msgspec.json.encode(_in_language(result)) + b"\n"
         except FormatError as error:
-            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=str(error)[:500])) + b"\n"
+            yield _interrupted(str(error))
         except POSTGRES_UNAVAILABLE as error:
             log.warning("import interrupted: Postgres is unavailable", reason=repr(error))
-            reason = "the database is unavailable; the results above are saved, send the file again"
-            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
+            yield _interrupted("the database is unavailable; the results above are saved, send the file again")
         except NotComparedError as error:
-            reason = f"interrupted: {error}; the results above are saved, send the file again"
-            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
+            yield _interrupted(f"interrupted: {error}; the results above are saved, send the file again")
         except Exception:  # noqa: BLE001 - the response has started: its last line must report that it is incomplete
             log.exception("import failed", format=kind)
-            reason = "internal server error (logged); the results above are saved"
-            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
+            yield _interrupted("internal server error (logged); the results above are saved")
 
     return _ImportResponse(
         turn, lines(), media_type=NDJSON, headers={"cache-control": "no-store", **language_headers()}
@@ -120,10 +118,17 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
 
 
 def _in_language(result: ImportResult) -> ImportResult:
-    """Return a result with its warnings in the language of the request."""
-    if not IS_VIETNAMESE.get() or not result.warnings:
+    """Return a result with its reason and warnings in the language of the request."""
+    if not IS_VIETNAMESE.get():
         return result
-    return msgspec.structs.replace(result, warnings=list(map(in_vietnamese, result.warnings)))
+    return msgspec.structs.replace(
+        result, reason=reason_in_vietnamese(result.reason), warnings=list(map(in_vietnamese, result.warnings))
+    )
+
+
+def _interrupted(reason: str) -> bytes:
+    """Return the last line of a response that is incomplete."""
+    return msgspec.json.encode(_in_language(ImportResult(place="file", status="failed", reason=reason[:500]))) + b"\n"
 
 
 class _ImportResponse(StreamingResponse):

@@ -12,6 +12,7 @@ import msgspec
 from services.ingest.content.errors import FieldError
 from services.ingest.content.field_messages import MESSAGES, field_message
 from services.ingest.files.rules import WARNINGS
+from services.ingest.imports.reasons import reason_in_vietnamese
 
 IS_VIETNAMESE = ContextVar("is_vietnamese", default=False)
 """Whether the request that is handled prefers Vietnamese; `ProblemCodes` sets it."""
@@ -63,7 +64,10 @@ def _in_vietnamese(error: FieldError) -> FieldError:
 
 
 def refusal_in_vietnamese(code: str, document: Mapping[str, Any]) -> str | None:
-    """Return why an upload was refused, by the reason of its problem document; None without one."""
+    """Return why an upload or an import was refused, by the reason of its problem document; None without one."""
+    if code == "unreadable_import":
+        why = str(document.get("detail", "")).removeprefix("The file ").removesuffix(".")
+        return f"Không nhập được tệp này: {reason_in_vietnamese(why)}."
     reason = document.get("reason")
     if not isinstance(reason, str):
         return None

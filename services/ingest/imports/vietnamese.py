@@ -153,7 +153,7 @@ MESSAGES: Mapping[str, str] = {
     "{field} is {value}": "{field} là {value}",
 }
 """{in English: in Vietnamese}. The first one that fits is taken, so the more exact ones come before."""
-_PART = re.compile(r"\{(_?[a-z]+)\}")
+_PART = re.compile(r"\{(_?[a-z_]+)\}")
 
 
 def in_vietnamese(warning: ItemWarning) -> ItemWarning:
@@ -175,10 +175,11 @@ def _part(name: str, text: str) -> str:
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    return [(_pattern(english), vietnamese) for english, vietnamese in MESSAGES.items()]
+    return [(pattern_of(english), vietnamese) for english, vietnamese in MESSAGES.items()]
 
 
-def _pattern(english: str) -> re.Pattern[str]:
+def pattern_of(english: str) -> re.Pattern[str]:
+    """Return the pattern of a message: each of its parts may be anything."""
     parts = _PART.split(english)
     texts = (f"(?P<{one}>.+?)" if number % 2 else re.escape(one) for number, one in enumerate(parts))
     return re.compile("".join(texts), re.DOTALL)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,21 @@ def texts(node: ast.AST, values: dict[str, list[ast.expr]]) -> list[str]:
 
 def messages() -> set[str]:
     """Return the messages of the warnings that the code of imports makes."""
+    return made_by(MAKERS) | {text.replace("{count}", "X1") for _, _, text in _LOST}
+
+
+def made_by(makers: Mapping[str, int]) -> set[str]:
+    """Return the texts with which the code of imports calls some functions; of each the place of its text."""
     found: set[str] = set()
     for file in FOLDER.rglob("*.py"):
         functions = (ast.FunctionDef, ast.AsyncFunctionDef)
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for function in (one for one in ast.walk(tree) if isinstance(one, functions)):
-            found |= set(_messages_of(function))
-    return found | {text.replace("{count}", "X1") for _, _, text in _LOST}
+            found |= set(_messages_of(function, makers))
+    return found
 
 
-def _messages_of(function: ast.AST) -> Iterator[str]:
+def _messages_of(function: ast.AST, makers: Mapping[str, int]) -> Iterator[str]:
     values: dict[str, list[ast.expr]] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -56,8 +61,8 @@ def _messages_of(function: ast.AST) -> Iterator[str]:
             continue
         called: Any = node.func
         name = getattr(called, "id", getattr(called, "attr", ""))
-        if name in MAKERS and len(node.args) > MAKERS[name]:
-            yield from texts(node.args[MAKERS[name]], values)
+        if name in makers and len(node.args) > makers[name]:
+            yield from texts(node.args[makers[name]], values)
 
 
 def test_each_warning_of_an_import_is_known_in_vietnamese() -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn
 from services.ingest.content.conversion import convert
 from services.ingest.content.errors import InvalidContentError
+from services.ingest.content.pydantic_errors import field_error_of
 from services.ingest.imports.item import (
     Content,
     FormatError,
@@ -277,8 +278,8 @@ def _line(given: Any, place: str, warnings: list[ItemWarning], base_url: str) ->
         model = ArticleIn.model_validate(sent)
         fields = convert(model, CONTENT_FIELDS).fields
     except ValidationError as error:
-        errors = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
-        raise FormatError("; ".join(errors)) from error
+        errors = [field_error_of({**one, "loc": ("body", *one["loc"])}) for one in error.errors()[:3]]
+        raise FormatError(str(InvalidContentError(errors))) from error
     except InvalidContentError as error:
         raise FormatError(str(error)) from error
     if not model.external_id:

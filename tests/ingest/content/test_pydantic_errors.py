@@ -5,8 +5,8 @@ from typing import Any, get_args
 import pytest
 from pydantic_core.core_schema import ErrorType
 
-from services.ingest.api.pydantic_errors import CODES, field_error_of, field_path
 from services.ingest.content.field_messages import MESSAGES, field_message
+from services.ingest.content.pydantic_errors import CODES, field_error_of, field_path
 
 TYPES: tuple[str, ...] = get_args(ErrorType)
 
