@@ -5,6 +5,19 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+WAIT_SECONDS = 60.0
+
+
+def fetch_what_is_taken(consumer: Any) -> None:
+    """Let a consumer fetch nothing from a broker while it has records that were not taken yet, for up to a minute.
+
+    aiokafka waits for 0.1 seconds only: then answers for other partitions wait in memory, up to one for each.
+
+    Args:
+        consumer: A started AIOKafkaConsumer.
+    """
+    consumer._fetcher._prefetch_backoff = WAIT_SECONDS  # noqa: SLF001 - it has no public attribute
+
 
 def adjust_fetches(consumer: Any, adjust: Callable[[Any], None]) -> None:
     """Let each fetch of a consumer be adjusted right before it is sent.

@@ -1,14 +1,15 @@
 """Fetched records as columns: a batch of Kafka's is read at once, without an object of aiokafka's for each record.
 
 aiokafka's own code goes on reading batches: it checks their sums, leaves out what transactions aborted, and moves the
-position. It is only given a whole batch where it expects a record.
+position. It is only given a part of a batch where it expects a record: what is not wanted yet stays as it was fetched.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain, dropwhile, islice
 from typing import Any, NamedTuple
+from weakref import proxy
 
-import numpy as np
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 
@@ -41,19 +42,25 @@ def fetch_columns(consumer: Any) -> None:
     def replace() -> None:
         for result in consumer._fetcher._records.values():  # noqa: SLF001 - it has no public attribute
             if type(result) is FetchResult and "getall" not in vars(result):
-                result.getall = partial(_Columns(result).take, result)
+                result.getall = partial(_Columns(result).take, proxy(result))
 
     after_fetches(consumer, replace)
 
 
 class _Columns:
-    """What is left of the answer to a fetch from one partition."""
+    """What is left of the answer to a fetch from one partition.
+
+    References back to aiokafka's objects are weak: their megabytes are freed as soon as they are taken, not when Python
+    looks for cycles.
+    """
 
     def __init__(self, result: FetchResult) -> None:
         fetched: Any = result._partition_records  # noqa: SLF001 - there is no public attribute
-        fetched._records = _WholeBatches(fetched)  # noqa: SLF001 - as above
-        fetched._consumer_record = lambda _, batch: batch.columns  # noqa: SLF001 - as above
-        self._rest: RawBatch | None = None
+        self.fetched = proxy(fetched)
+        self.wanted: int | None = None
+        """How many records at most are taken next; None: all."""
+        fetched._records = _Batches(fetched._records, self)  # noqa: SLF001 - as above
+        fetched._consumer_record = lambda _, part: part.columns  # noqa: SLF001 - as above
 
     def take(self, result: Any, max_records: int | None = None) -> Sequence[Any] | RawBatch:
         """Return the next records, at most so many, and move the position behind them: aiokafka's `getall`.
@@ -63,47 +70,41 @@ class _Columns:
         """
         if not result.has_more() or not result.check_assignment(result._topic_partition):  # noqa: SLF001
             return []
-        fetched, parts, wanted = result._partition_records, [], max_records or np.inf  # noqa: SLF001
+        fetched, parts, self.wanted = result._partition_records, [], max_records  # noqa: SLF001
         try:
-            while wanted > 0 and (part := self._next(fetched)) is not None:
-                self._rest = part[int(wanted) :] if len(part) > wanted else None
-                parts.append(part[: int(wanted)] if self._rest is not None else part)
-                wanted -= len(parts[-1])
-                fetched.next_fetch_offset = int(parts[-1].offset[-1]) + 1
+            while self.wanted != 0 and (part := next(fetched, None)) is not None:
+                parts.append(part)
+                self.wanted = None if self.wanted is None else self.wanted - len(part)
         except Exception:
             if not parts:
                 result._partition_records = None  # noqa: SLF001
                 raise
         result._update_position()  # noqa: SLF001
-        if wanted > 0:
+        if self.wanted != 0:
             result._partition_records = None  # noqa: SLF001
         return RawBatch.joined(parts) if parts else []
 
-    def _next(self, fetched: Any) -> RawBatch | None:
-        rest, self._rest = self._rest, None
-        return rest if rest is not None else next(fetched, None)
 
+class _Batches:
+    """aiokafka's batches, each with parts in place of its records."""
 
-class _WholeBatches:
-    """aiokafka's batches, each with one record that is the whole batch."""
-
-    def __init__(self, fetched: Any) -> None:
-        self._fetched = fetched
-        self._batches = fetched._records  # noqa: SLF001 - there is no public attribute
+    def __init__(self, batches: Any, columns: _Columns) -> None:
+        self._batches = batches
+        self._columns = columns
 
     def has_next(self) -> bool:
         return bool(self._batches.has_next())
 
-    def next_batch(self) -> "_WholeBatch":
-        return _WholeBatch(self._batches.next_batch(), self._fetched)
+    def next_batch(self) -> "_Batch":
+        return _Batch(self._batches.next_batch(), self._columns)
 
 
-class _WholeBatch:
-    """A batch of aiokafka's, of which the only record is the whole batch."""
+class _Batch:
+    """A batch of aiokafka's, in parts of as many records as are wanted: usually it is one."""
 
-    def __init__(self, batch: Any, fetched: Any) -> None:
+    def __init__(self, batch: Any, columns: _Columns) -> None:
         self._batch = batch
-        self._fetched = fetched
+        self._columns = columns
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -112,17 +113,16 @@ class _WholeBatch:
         return next(self._batch)  # what a control batch says
 
     def __iter__(self) -> Iterator[Any]:
-        records = list(self._batch)
-        begin = 0
-        while begin < len(records) and records[begin].offset < self._fetched.next_fetch_offset:
-            begin += 1  # a fetch returns the whole batch in which its first record is
-        if begin < len(records):
-            # With the broker's times, a batch has one time of arrival; batches of formats before 2 do not say.
-            arrived_together = getattr(self._batch, "timestamp_type", None) == APPEND_TIME
-            yield _WholeRecord(RawBatch.fetched(records[begin:], arrived_together=arrived_together))
+        # With the broker's times, a batch has one time of arrival; batches of formats before 2 do not say.
+        arrived_together = getattr(self._batch, "timestamp_type", None) == APPEND_TIME
+        begin = self._columns.fetched.next_fetch_offset  # a fetch returns the whole batch in which its first record is
+        # chain: aiokafka's batch may not be asked for more after its end.
+        records = dropwhile(lambda record: record.offset < begin, chain(self._batch))
+        while part := list(islice(records, self._columns.wanted)):
+            yield _Part(RawBatch.fetched(part, arrived_together=arrived_together))
 
 
-class _WholeRecord:
+class _Part:
     """What aiokafka takes for a record."""
 
     def __init__(self, columns: RawBatch) -> None:

@@ -1,9 +1,11 @@
 """What a fetch returned, as columns: the same records as aiokafka's, with its own code for batches and transactions."""
 
+import gc
 import random
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import pytest
 from aiokafka import TopicPartition
@@ -88,6 +90,33 @@ async def test_fetched_batches_are_taken_up_to_a_number_of_records() -> None:
     while result.has_more():
         seen.append(([value for _, _, value in rows(result.getall(2))], fetch.state.position))
     assert seen == [([b"a", b"b"], 2), ([b"c", b"d"], 4), ([], 4)]
+
+
+async def test_fetched_batch_is_read_as_far_as_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large batch only those records are decoded that are wanted: the rest waits as it was fetched."""
+    read: list[int] = []
+    fetched = RawBatch.fetched
+
+    def note(records: Sequence[Any], *, arrived_together: bool) -> RawBatch:
+        read.append(len(records))
+        return fetched(records, arrived_together=arrived_together)
+
+    monkeypatch.setattr(RawBatch, "fetched", note)
+    result = await Fetch(batch(0, *[b"a"] * 1_000)).as_columns()
+    assert (len(result.getall(10)), len(result.getall(20)), read) == (10, 20, [10, 20])
+
+
+async def test_fetched_answer_is_freed_when_it_is_taken() -> None:
+    """Nothing refers to it in a circle: megabytes would wait until Python looks for those."""
+    fetch = Fetch(batch(0, b"a", b"b"))
+    result = await fetch.as_columns()
+    fetched = ref(result._partition_records)
+    gc.disable()
+    try:
+        assert len(result.getall()) == 2
+        assert fetched() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("moved", ["seek", "pause", "revoke"])
