@@ -403,32 +403,6 @@ BEGIN
         RETURN applied;
     END IF;
 
-    INSERT INTO counts AS c (generation, site, article, grain, bucket_start, partition, views, visits)
-    SELECT batch_generation, d.site, d.article, d.grain, d.bucket_start, d.partition, d.views, d.visits
-    FROM (
-        SELECT coalesce(partition, only_partition) AS partition, site, article, 'day' AS grain, day AS bucket_start,
-            views, visits
-        FROM unnest(
-            day_counts.site, day_counts.article, day_counts.day, day_counts.views, day_counts.visits,
-            day_counts.partition
-        ) AS u (site, article, day, views, visits, partition)
-        UNION ALL
-        SELECT coalesce(partition, only_partition), site, article, 'total', 0, sum(views), sum(visits)
-        FROM unnest(
-            day_counts.site, day_counts.article, day_counts.views, day_counts.visits, day_counts.partition
-        ) AS u (site, article, views, visits, partition)
-        GROUP BY 1, 2, 3
-        UNION ALL
-        SELECT coalesce(partition, only_partition), site, '', grain, bucket_start, views, visits
-        FROM unnest(
-            bucket_counts.site, bucket_counts.grain, bucket_counts.bucket_start, bucket_counts.views,
-            bucket_counts.visits, bucket_counts.partition
-        ) AS u (site, grain, bucket_start, views, visits, partition)
-    ) AS d
-    WHERE d.partition = ANY (applied)
-    ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
-    SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits;
-
     WITH seen AS (
         -- Once a visitor and day: the caller may have forgotten that it reported it. The earliest view decides.
         SELECT DISTINCT ON (s.site, s.day, s.visitor) s.site, s.day, s.visitor, s.article, s.bucket_5m, s.bucket_hour,
@@ -444,18 +418,40 @@ BEGIN
         SELECT batch_generation, site, day, visitor FROM seen
         ON CONFLICT DO NOTHING
         RETURNING site, day, visitor
+    ), arrived AS (
+        SELECT seen.partition, seen.site, seen.article, day, seen.bucket_5m, seen.bucket_hour, count(*)::integer AS visitors
+        FROM new JOIN seen USING (site, day, visitor)
+        GROUP BY 1, 2, 3, 4, 5, 6
+    ), added AS (
+        SELECT coalesce(u.partition, only_partition) AS partition, site, article, b.grain, b.bucket_start,
+            views::integer AS views, visits::integer AS visits, 0 AS visitors
+        FROM unnest(
+            day_counts.site, day_counts.article, day_counts.day, day_counts.views, day_counts.visits,
+            day_counts.partition
+        ) AS u (site, article, day, views, visits, partition)
+        CROSS JOIN LATERAL (VALUES ('day', day), ('total', 0)) AS b (grain, bucket_start)
+        UNION ALL
+        SELECT coalesce(partition, only_partition), site, '', grain, bucket_start, views::integer, visits::integer, 0
+        FROM unnest(
+            bucket_counts.site, bucket_counts.grain, bucket_counts.bucket_start, bucket_counts.views,
+            bucket_counts.visits, bucket_counts.partition
+        ) AS u (site, grain, bucket_start, views, visits, partition)
+        UNION ALL
+        SELECT partition, site, b.article, b.grain, b.bucket_start, 0, 0, visitors
+        FROM arrived CROSS JOIN LATERAL (
+            VALUES ('', '5m', bucket_5m), ('', 'hour', bucket_hour), ('', 'day', day), ('', 'total', 0),
+                (nullif(article, ''), 'day', day), (nullif(article, ''), 'total', 0)
+        ) AS b (article, grain, bucket_start)
+        WHERE b.article IS NOT NULL
     )
-    INSERT INTO counts AS c (generation, site, article, grain, bucket_start, partition, visitors)
-    SELECT batch_generation, seen.site, b.article, b.grain, b.bucket_start, seen.partition, count(*)
-    FROM new JOIN seen USING (site, day, visitor)
-    CROSS JOIN LATERAL (
-        VALUES ('', '5m', seen.bucket_5m), ('', 'hour', seen.bucket_hour), ('', 'day', day), ('', 'total', 0),
-            (nullif(seen.article, ''), 'day', day), (nullif(seen.article, ''), 'total', 0)
-    ) AS b (article, grain, bucket_start)
-    WHERE b.article IS NOT NULL
-    GROUP BY seen.site, seen.partition, b.article, b.grain, b.bucket_start
+    INSERT INTO counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
+    SELECT batch_generation, site, article, grain, bucket_start, partition, sum(views), sum(visits), sum(visitors)
+    FROM added
+    WHERE partition = ANY (applied)
+    GROUP BY site, article, grain, bucket_start, partition
+    ORDER BY site, article, grain, bucket_start, partition
     ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
-    SET visitors = c.visitors + EXCLUDED.visitors;
+    SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors;
 
     INSERT INTO online AS o (generation, site, article, partition, first_bucket, visitors)
     SELECT batch_generation, d.site, d.article, coalesce(d.partition, only_partition), d.first_bucket,

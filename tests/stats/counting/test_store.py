@@ -116,6 +116,21 @@ async def test_commit_batch_ten_times_at_once_counts_once(pool: asyncpg.Pool) ->
     assert await total(pool) == 1
 
 
+async def test_commit_batch_changes_each_row_of_counts_once(pool: asyncpg.Pool) -> None:
+    """Views, visits and visitors of a batch are one change of a row, also for several partitions at once."""
+    batches = []
+    for part in range(2):
+        position = await current_position(pool, part)
+        deltas = some_deltas(3, (part * 10 + 1, part * 10 + 2))
+        batches.append(PartitionBatch(part, deltas, position, position._replace(next_offset=5)))
+    query = "SELECT n_tup_ins, n_tup_upd FROM pg_stat_xact_user_tables WHERE relid = 'stats.counts'::regclass"
+    async with pool.acquire() as connection, connection.transaction():
+        await commit_batches(connection, "page-views", batches)  # type: ignore[arg-type] # it needs fetchval only
+        changed = tuple(await connection.fetchrow(query))
+    assert changed == (await pool.fetchval("SELECT count(*) FROM stats.counts"), 0)
+    assert (await total(pool), await total(pool, "visits"), await total(pool, "visitors")) == (6, 2, 4)
+
+
 async def test_visitor_reported_twice_in_a_batch_counts_once(pool: asyncpg.Pool) -> None:
     """A caller that reports a daily visitor several times makes one visitor, in the earliest bucket."""
     # Guards against a join of each copy with the one inserted key: it counted a visitor for each copy.
