@@ -26,7 +26,7 @@ from services.stats.counting.evicted_state import (
     Source,
 )
 from services.stats.counting.late_events import UNCHANGED, VISIT_TIMEOUT_MS, Activity, VisitorActivities
-from services.stats.counting.seen_ids import Int32s, empty_int32, empty_integers, empty_unsigned, insert_rows
+from services.stats.counting.seen_ids import Insertion, Int32s, empty_int32, empty_integers, empty_unsigned
 
 STALE_BEFORE_WINDOW_MS = 25 * 60_000
 """Evicted activities ended 55 minutes before the current window: an event can touch them if it is from more than 25
@@ -81,12 +81,12 @@ class ActivityTable:
     newest_link: int = NEVER
     """No visit whose first view names an ID of the day before begins after this."""
 
-    def insert(self, is_old: Flags, ids: Unsigned) -> None:
-        """Add new IDs; `is_old` says which of the rows are those that there are already."""
-        self.start = insert_rows(self.start, is_old, NEVER)
-        self.end = insert_rows(self.end, is_old, NEVER)
-        self.previous = insert_rows(self.previous, is_old, ids)
-        self.source = insert_rows(self.source, is_old, NO_VISIT)
+    def insert(self, insertion: Insertion, ids: Unsigned) -> None:
+        """Add new IDs."""
+        self.start = insertion.into(self.start, NEVER)
+        self.end = insertion.into(self.end, NEVER)
+        self.previous = insertion.into(self.previous, ids)
+        self.source = insertion.into(self.source, NO_VISIT)
 
     def update(
         self, ids: Unsigned, events: ActivityEvents, window_seq: int, stale_before: int, evicted: EvictedActivities

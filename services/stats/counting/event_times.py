@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.stats.counting.decoding import EventBatch, Integers
-from services.stats.counting.grouping import FEW_ROWS
+from services.stats.counting.grouping import FEW_ROWS, dense_index
 from services.stats.local_calendar import HOUR_SECONDS, QUARTER_SECONDS, day_start
 
 
@@ -17,7 +17,7 @@ def local_days(times: Integers, batch: EventBatch) -> Integers:
     for number, site in enumerate(batch.sites):
         of_site = np.flatnonzero(batch.site == number)
         if len(of_site):
-            found, inverse = np.unique(quarters[of_site], return_inverse=True)
+            found, inverse = dense_index(quarters[of_site])
             starts = [day_start(quarter * QUARTER_SECONDS * 1000, site.zone) for quarter in found.tolist()]
             days[of_site] = np.array(starts, np.int64)[inverse]
     return days

@@ -76,7 +76,9 @@ class EvidenceTable:
             network: Bit of each event's network.
             measures: For each of MEASURES, which events add to it.
         """
-        keys, first, inverse = np.unique(hour // 60 << 32 | agent, return_index=True, return_inverse=True)
+        keys, inverse = np.unique(hour // 60 << 32 | agent, return_inverse=True)
+        first = np.empty(len(keys), np.int64)
+        first[inverse[::-1]] = np.arange(len(hour))[::-1]
         rows = np.zeros(len(keys), np.int64)
         order = np.argsort(first)
         places = first[order]

@@ -17,11 +17,11 @@ def group_sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[
         return _few_sums(columns, extra)
     code, sizes, values = np.zeros(len(columns[0]), np.int64), [], []
     for column in columns:
-        found, index = _dense_index(column)
+        found, index = dense_index(column)
         code = code * len(found) + index
         sizes.append(len(found))
         values.append(found)
-    groups, index = _dense_index(code)
+    groups, index = dense_index(code)
     totals = [np.bincount(index, minlength=len(groups))]
     if extra is not None:
         totals.append(np.bincount(index, weights=extra, minlength=len(groups)).astype(np.int64))
@@ -44,7 +44,7 @@ def _few_sums(columns: tuple[Integers, ...], extra: Integers | None) -> list[tup
     return sorted(sums.items())
 
 
-def _dense_index(column: Integers) -> tuple[Integers, Integers]:
+def dense_index(column: Integers) -> tuple[Integers, Integers]:
     """Return values, and the index of each row's value among them. Values that are close together need no sorting."""
     lowest = column.min()
     if column.max() - lowest <= 4 * len(column):

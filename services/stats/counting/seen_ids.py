@@ -1,7 +1,7 @@
 """The ids of recent events, in sorted numpy columns: they show which events of a batch are duplicates. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,25 @@ def empty_unsigned() -> Unsigned:
     return np.zeros(0, np.uint64)
 
 
-def insert_rows(column: NDArray[Any], is_old: Flags, values: Any) -> NDArray[Any]:
-    """Return a column with further rows; `is_old` says which rows of the result are those of the column."""
-    result = np.empty(len(is_old), column.dtype)
-    result[is_old] = column
-    result[~is_old] = values
-    return result
+class Insertion(NamedTuple):
+    """Where further rows are inserted into columns: the rows of the result that are old, and those that are new."""
+
+    old: Integers
+    new: Integers
+
+    @classmethod
+    def at(cls, places: Integers, size: int) -> "Insertion":
+        """Insert rows before those of some places, which ascend, of columns of a size."""
+        new = places + np.arange(len(places))
+        is_old = np.ones(size + len(places), np.bool_)
+        is_old[new] = False
+        return cls(np.flatnonzero(is_old), new)
+
+    def into(self, column: NDArray[Any], values: Any) -> NDArray[Any]:
+        """Return a column with the new rows."""
+        result = np.empty(len(self.old) + len(self.new), column.dtype)
+        result[self.old], result[self.new] = column, values
+        return result
 
 
 @dataclass(slots=True)
@@ -55,7 +68,8 @@ class SeenIds:
         other_low = lows[1:] != lows[:-1]
         first = np.ones(len(order), np.bool_)
         first[1:] = ~same_hash | other_low
-        rows = find_ids(self.hash, self.low, hashes[first], lows[first])
+        places = np.searchsorted(self.hash, hashes[first])
+        rows = find_ids(self.hash, self.low, hashes[first], lows[first], places)
         known = rows >= 0
         self.window_seq[rows[known]] = window_seq
         repeated = ~first
@@ -63,11 +77,10 @@ class SeenIds:
         is_duplicate = np.empty(len(order), np.bool_)
         is_duplicate[order] = repeated
         new = np.flatnonzero(first)[~known]
-        is_old = np.ones(len(self.hash) + len(new), np.bool_)
-        is_old[np.searchsorted(self.hash, hashes[new]) + np.arange(len(new))] = False
-        self.hash = insert_rows(self.hash, is_old, hashes[new])
-        self.low = insert_rows(self.low, is_old, lows[new])
-        self.window_seq = insert_rows(self.window_seq, is_old, window_seq)
+        insertion = Insertion.at(places[~known], len(self.hash))
+        self.hash = insertion.into(self.hash, hashes[new])
+        self.low = insertion.into(self.low, lows[new])
+        self.window_seq = insertion.into(self.window_seq, window_seq)
         return is_duplicate
 
     def evict(self, before_window_seq: int) -> tuple[Unsigned, Unsigned]:
@@ -78,9 +91,11 @@ class SeenIds:
         return evicted
 
 
-def find_ids(hashes: Unsigned, lows: Unsigned, wanted_hash: Unsigned, wanted_low: Unsigned) -> Integers:
-    """Return the row of each wanted id in the sorted columns, or -1."""
-    row = np.searchsorted(hashes, wanted_hash)
+def find_ids(
+    hashes: Unsigned, lows: Unsigned, wanted_hash: Unsigned, wanted_low: Unsigned, places: Integers | None = None
+) -> Integers:
+    """Return the row of each wanted id in the sorted columns, or -1; `places` are those of `np.searchsorted`."""
+    row = np.searchsorted(hashes, wanted_hash) if places is None else places.copy()
     found = np.full(len(row), -1, np.int64)
     pending = np.arange(len(row))
     while len(pending):  # more than once only if two ids have the same hash

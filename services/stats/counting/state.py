@@ -31,7 +31,7 @@ from services.stats.counting.evidence import EvidenceRow, EvidenceTable, mark_vi
 from services.stats.counting.exclusions import Excluded
 from services.stats.counting.grouping import stable_order
 from services.stats.counting.known_articles import KnownArticles
-from services.stats.counting.seen_ids import Int32s, SeenIds, empty_int32, empty_integers, empty_unsigned, insert_rows
+from services.stats.counting.seen_ids import Insertion, Int32s, SeenIds, empty_int32, empty_integers, empty_unsigned
 
 WINDOW_MS = 1_800_000
 WINDOWS_PER_DAY = 48
@@ -155,19 +155,16 @@ class VisitorTable:
             ids, inverse = np.unique(events.visitor[unknown], return_inverse=True)
             rows = rows_before + np.arange(len(ids))
             row[unknown] = rows[inverse]
-        inserted = np.searchsorted(self.visitor_id, ids) + np.arange(len(ids))
-        is_old = np.ones(len(self.visitor_id) + len(ids), np.bool_)
-        is_old[inserted] = False
         if len(ids):
-            moved = np.flatnonzero(is_old)
-            place[known] = moved[place[known]]
+            insertion = Insertion.at(np.searchsorted(self.visitor_id, ids), len(self.visitor_id))
+            place[known] = insertion.old[place[known]]
             found = np.searchsorted(ids, events.visitor[unknown])
-            place[unknown] = inserted[np.minimum(found, len(ids) - 1)]
-            self.visitor_id = insert_rows(self.visitor_id, is_old, ids)
-            self.id_row = insert_rows(self.id_row, is_old, rows)
-            self.id_day = insert_rows(self.id_day, is_old, -1)
-            self.marks = insert_rows(self.marks, is_old, 0)
-            self.activities.insert(is_old, ids)
+            place[unknown] = insertion.new[np.minimum(found, len(ids) - 1)]
+            self.visitor_id = insertion.into(self.visitor_id, ids)
+            self.id_row = insertion.into(self.id_row, rows)
+            self.id_day = insertion.into(self.id_day, -1)
+            self.marks = insertion.into(self.marks, 0)
+            self.activities.insert(insertion, ids)
         new = int(rows.max(initial=-1)) + 1 - rows_before
         if new > 0:
             self.last_seen = np.concatenate((self.last_seen, np.full(new, -1, np.int64)))
@@ -201,9 +198,11 @@ class VisitorTable:
 
     def _find_rows(self, ids: Unsigned) -> tuple[Integers, Integers]:
         """Return the place of each ID, or where it would be inserted, and its row, or -1."""
-        place = np.searchsorted(self.visitor_id, ids)
         if not len(self.visitor_id):
-            return place, np.full(len(ids), -1, np.int64)
+            return np.zeros(len(ids), np.int64), np.full(len(ids), -1, np.int64)
+        order = np.argsort(ids)  # sorted ones are found several times faster
+        place = np.empty(len(ids), np.int64)
+        place[order] = np.searchsorted(self.visitor_id, ids[order])
         inside = np.minimum(place, len(self.visitor_id) - 1)
         return place, np.where(self.visitor_id[inside] == ids, self.id_row[inside], -1).astype(np.int64)
 
@@ -262,12 +261,14 @@ class VisitorTable:
     def _add_to_ring(self, article: Integers | Int32s, bucket: Integers | Int32s, change: int) -> None:
         inside = (bucket >= self.ring_bucket - RING_LAG_BUCKETS) & (bucket != NOT_ONLINE)
         article, bucket = article[inside], bucket[inside] % RING_BUCKETS
-        np.add.at(self.ring[0], bucket, change)
-        on_article = article > 0
-        np.add.at(self.ring, (article[on_article], bucket[on_article]), change)
-        if len(bucket):
-            self.changed.add(0)
-            self.changed.update(np.unique(article[on_article]).tolist())
+        if not len(bucket):
+            return
+        amount = np.int32(change)  # of the ring's type, on one axis: numpy adds anything else forty times slower
+        np.add.at(self.ring[0], bucket, amount)
+        article, bucket = article[article > 0], bucket[article > 0]
+        np.add.at(self.ring.reshape(-1), article.astype(np.int64) * RING_BUCKETS + bucket, amount)
+        self.changed.add(0)
+        self.changed.update(np.flatnonzero(np.bincount(article)).tolist())
 
     def _first_of_day(self, events: VisitorEvents, place: Integers) -> Flags:
         """Return which views report an ID as a visitor of its day: the first ones of days not reported before."""
