@@ -12,7 +12,7 @@ from shared.settings import Settings, SettingsError
 class StatsSettings(Settings):
     """Settings of the stats service in addition to the common ones."""
 
-    batch_records_max: int = Field(default=40_000, ge=1, le=100_000, description="Maximum records in one transaction")
+    batch_records_max: int = Field(default=60_000, ge=1, le=100_000, description="Maximum records in one transaction")
     dead_letters_max: int = Field(
         default=500,
         ge=0,

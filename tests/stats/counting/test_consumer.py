@@ -72,7 +72,7 @@ async def test_records_are_taken_as_soon_as_there_are_some(here: Counting) -> No
     replies: list[dict[Any, list[int]]] = [{}, {}, {"a": [1, 2], "b": [3]}, {"a": [4]}]
 
     async def getmany(**given: int) -> dict[Any, list[int]]:
-        assert given["max_records"] == 40_000
+        assert given["max_records"] == 60_000
         return replies.pop(0)
 
     consumer = SimpleNamespace(getmany=getmany, _fetcher=SimpleNamespace(_proc_fetch_request=None))
