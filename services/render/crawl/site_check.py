@@ -45,16 +45,19 @@ class LinkChecker:
         self._unknown: dict[str, list[str]] = defaultdict(list)
 
     def record(self, url: str, links: set[str]) -> None:
-        """Record a document's links. Images and files are not looked up in the media store here."""
+        """Record a document's links. Images are not looked up in the media store here."""
         for link in links - self._known:
-            if copied_page(link) in self._known or media_name(link) is not None or file_id(link) is not None:
+            if copied_page(link) in self._known or media_name(link) is not None:
                 continue
             if len(self._unknown[link]) < SOURCES_MAX:
                 self._unknown[link].append(url)
 
     async def resolve(self, reader: PageReader, report: SiteCheckReport) -> None:
         """Request the unknown links, and report the broken ones and the redirects."""
+        offered = await offered_files(reader, self._unknown)
         for link, sources in sorted(self._unknown.items()):
+            if file_id(link) in offered:
+                continue
             result = await render_url(reader, link, self._public_url)
             if isinstance(result, Document):
                 continue
@@ -64,6 +67,13 @@ class LinkChecker:
             portal_sources = [source for source in sources if not await _is_editor_link(reader, source, link)]
             broken = report.broken if portal_sources else report.editors_broken
             broken[link] = (portal_sources or sources)[0]
+
+
+async def offered_files(reader: PageReader, links: Iterable[str]) -> set[str]:
+    """Return the ids of the files among some links that readers get: public articles or static pages offer them."""
+    ids = sorted({found for link in links if (found := file_id(link)) is not None})
+    rows = await reader.connection.fetch(reader.sql["offered_files"], reader.site.slug, ids) if ids else []
+    return {row["id"] for row in rows}
 
 
 async def _is_editor_link(reader: PageReader, source: str, link: str) -> bool:

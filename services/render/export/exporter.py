@@ -10,7 +10,7 @@ from obstore.store import ObjectStore
 
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, Unchanged, render_all, site_urls
 from services.render.crawl.links import file_id, media_name, own_links
-from services.render.crawl.site_check import LinkChecker, SiteCheckReport
+from services.render.crawl.site_check import LinkChecker, SiteCheckReport, offered_files
 from services.render.export.folder import ExportFolder, file_name
 from services.render.export.redirects import redirects_of
 from services.render.export.search_export import SEARCH_PAGE, search_documents, search_page
@@ -98,7 +98,7 @@ class SiteExporter:
                 report.failed[url] = result.reason if isinstance(result, RenderFailure) else str(result)
                 continue
             links.record(url, own)
-            await self._put_media(own, url)
+            await self._put_media(reader, own, url)
             if isinstance(result, Document):
                 in_browser = url == SEARCH_PAGE and not self._pages_only
                 self._put(url, search_page(reader, self._public_url) if in_browser else result)
@@ -134,13 +134,17 @@ class SiteExporter:
     def _put(self, url: str, document: Document) -> None:
         self._folder.put(file_name(url, document.media_type), document)
 
-    async def _put_media(self, links: set[str], page: str) -> None:
-        """Write the images and files of a page. A name never changes its content."""
+    async def _put_media(self, reader: BulkPageReader, links: set[str], page: str) -> None:
+        """Write the images and files of a page. A name never changes its content.
+
+        A text may link to a file that nobody offers, or not any more: that is no file of the site.
+        """
         new = links - self._seen
         self._seen |= new
+        offered = await offered_files(reader, new)
         for link in sorted(new):
             name, document = media_name(link), file_id(link)
-            if name is None and document is None:
+            if name is None and document not in offered:
                 continue
             file = link.lstrip("/")
             if self._folder.has(file):

@@ -630,6 +630,15 @@ CROSS JOIN LATERAL jsonb_path_query(content, '$.body[*] ? (@.type == "file" && @
                                     jsonb_build_object('id', $2::text)) AS block
 ORDER BY block ->> 'url', listed_at DESC, number DESC
 
+-- name: offered_files
+-- Those of the given files that a public article or static page offers.
+SELECT given.id FROM unnest($2::text[]) AS given (id)
+WHERE EXISTS (SELECT FROM generation.public_articles WHERE site = $1 AND render.files_of(content) ? given.id)
+    OR EXISTS (
+        SELECT FROM generation.static_pages
+        WHERE site = $1 AND state = 'published' AND render.files_of(content) ? given.id
+    )
+
 -- name: snapshot_time
 SELECT now()
 

@@ -15,7 +15,7 @@ from services.render.export.exporter import SiteExporter
 from services.render.export.folder import open_folder
 from services.render.queries import SQL
 from services.render.site.page_reader import read_site
-from shared.articles import Figure, File, Image
+from shared.articles import Figure, File, Image, Paragraph
 from shared.object_store import FILES, open_store
 from shared.site_structure import SiteStructure, StaticPage, StructureSection
 
@@ -92,6 +92,30 @@ async def test_export_site_writes_copies_once(portal: Any, database: str, tmp_pa
 def media_folder(tmp_path: Path) -> None:
     """An empty media store."""
     (tmp_path / "media").mkdir(exist_ok=True)
+
+
+async def test_export_has_no_file_that_is_only_linked(portal: Any, database: str, tmp_path: Path) -> None:
+    """A link in a text to the file of a draft, or of a withdrawn article, brings it into no copy: readers get 404."""
+    hidden, offered = "ab" * 16, "cd" * 16
+    store = open_store(str(tmp_path / "media"))
+    for one in (hidden, offered):
+        await obstore.put_async(store, FILES + one, b"%PDF " + one.encode())
+    texts = [Paragraph(f'<a href="/tep/{one}/van-ban.pdf">văn bản</a>') for one in (hidden, offered)]
+    block = File(f"/tep/{offered}/ten-moi.pdf", "Văn bản", offered, 9, "application/pdf")
+    await portal.add(1, body=texts)
+    await portal.add(2, body=[block])
+    await portal.add(3, body=[File(f"/tep/{hidden}/van-ban.pdf", "Kín", hidden, 9, "application/pdf")], state="killed")
+    connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
+    try:
+        with open_folder(tmp_path / "export") as folder:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                site = await read_site(connection, SQL, portal.site)
+                report = await SiteExporter(folder, store, URL).export_site(BulkPageReader(connection, site, SQL))
+    finally:
+        await connection.close()
+    assert report.editors_broken == {f"/tep/{hidden}/van-ban.pdf": "/bai-so-1-1.html"}
+    assert not (tmp_path / f"export/tep/{hidden}").exists()
+    assert {one.name for one in (tmp_path / f"export/tep/{offered}").iterdir()} == {"van-ban.pdf", "ten-moi.pdf"}
 
 
 async def test_export_site_has_the_files_of_public_articles(portal: Any, database: str, tmp_path: Path) -> None:
