@@ -33,7 +33,7 @@ from shared.referrer_hosts import referrer_host
     ],
 )
 def test_public_suffix_is_found_by_rule_wildcard_and_exception(host: str, is_suffix: bool) -> None:
-    """A suffix and what has only suffixes below it are found in every spelling; companies' suffixes are none."""
+    """A suffix and what has only suffixes below it are found in every spelling, and no suffix of a company."""
     name = referrer_host(host)
     assert name is not None
     assert bool(public_suffixes_among([name, "other.example"])) is is_suffix

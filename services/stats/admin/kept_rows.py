@@ -9,20 +9,18 @@ from typing import Any
 
 import asyncpg
 
+from services.stats.counting.settled import BEGINNING
 from services.stats.queries import SQL
-from shared.topics import PAGE_VIEWS
 
 PAGES = 8_000
 """Of a table in one statement: 64 MB."""
 STATEMENT_SECONDS = 3_600.0
 """Of what is done before the swap: nobody waits for it."""
-SETTLED_SECONDS = 97 * 3_600
-"""An event is at most 48 hours old when it arrives, a day has at most 25, and 24 are for clocks that are set back."""
-BEGINNING, END = -(2**53), 2**53
-"""Before and after all days."""
+END = 2**53
+"""After all days."""
 TABLES = (
     *("offsets", "online", "visitor_days", "ledger", "referrers", "snapshots", "evicted_state", "known_articles"),
-    *("evidence", "applied_exclusions", "excluded_visitors", "counts", "generations"),
+    *("evidence", "applied_exclusions", "excluded_visitors", "article_sums", "summed_until", "counts", "generations"),
 )
 """Tables with rows of a generation, in the order in which they are deleted; `delete_generation` looks for counts."""
 DAY_TABLES = ("visitor_days", "referrers", "evidence")
@@ -42,7 +40,8 @@ class KeptRows:
         self._generations = old, new
         self._cuts = list(cuts), list(cuts.values())
         self._ledger_cuts = list(ledger_cuts), list(ledger_cuts.values())
-        self._settled = BEGINNING
+        self.settled = BEGINNING
+        """What is before it is copied."""
 
     async def copy_settled(self, connection: asyncpg.Connection, before: int) -> None:
         """Copy what is before an instant, in several transactions. No counter may change it any more.
@@ -50,7 +49,7 @@ class KeptRows:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
         """
-        if before <= self._settled:
+        if before <= self.settled:
             return
         place = *self._generations, *self._cuts
         pages = await connection.fetchval(SQL["table_pages"], "stats.counts")
@@ -59,7 +58,7 @@ class KeptRows:
             await connection.execute(SQL["copy_settled_counts"], *place, before, *span, timeout=STATEMENT_SECONDS)
         await connection.execute(SQL["copy_settled_totals"], *place, before, timeout=STATEMENT_SECONDS)
         await self._copy_days(connection, BEGINNING, before)
-        self._settled = before
+        self.settled = before
 
     async def copy_rest(self, connection: asyncpg.Connection) -> None:
         """Copy what is not copied yet, in the transaction of the caller.
@@ -67,39 +66,14 @@ class KeptRows:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
         """
-        await connection.execute(SQL["copy_kept_counts"], *self._generations, *self._cuts, self._settled)
-        await self._copy_days(connection, self._settled, END)
+        await connection.execute(SQL["copy_kept_counts"], *self._generations, *self._cuts, self.settled)
+        await self._copy_days(connection, self.settled, END)
 
     async def _copy_days(self, connection: asyncpg.Connection, begin: int, end: int) -> None:
         for table in (*DAY_TABLES, "ledger"):
             cuts = self._ledger_cuts if table == "ledger" else self._cuts
             query = SQL[f"copy_kept_{table}"]
             await connection.execute(query, *self._generations, *cuts, begin, end, timeout=STATEMENT_SECONDS)
-
-
-async def settled_before(pool: asyncpg.Pool, generation: int, log_ends: Mapping[int, int]) -> int:
-    """Return the start before which no record can change a bucket any more.
-
-    It follows from the oldest arrival that a record can have which is not counted yet: that of the newest one that is
-    counted, of the partition if the counters are behind there, of all if they are not.
-
-    Args:
-        pool: Postgres.
-        generation: Of the counters.
-        log_ends: Partition → end of its log.
-
-    Raises:
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
-    """
-    newest: int = await pool.fetchval(SQL["newest_counted"])
-    rows = await pool.fetch(SQL["read_partitions"], generation, PAGE_VIEWS.name, list(log_ends))
-    counted = {row["partition"]: (row["next_offset"], row["newest_arrived"]) for row in rows}
-    arrivals = []
-    for number, end in log_ends.items():
-        next_offset, newest_arrived = counted.get(number, (0, 0))
-        arrivals.append(newest if next_offset >= end else min(newest, newest_arrived))
-    oldest = min(arrivals, default=0)
-    return oldest // 1000 - SETTLED_SECONDS if oldest else BEGINNING
 
 
 async def delete_generation(pool: asyncpg.Pool, generation: int) -> None:

@@ -23,13 +23,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.admin.exclusions import Exclusions
 from services.stats.admin.kept_days import BEGINNING, next_day, without_kept_days
-from services.stats.admin.kept_rows import END, KeptRows, delete_generation, delete_leftovers, settled_before
+from services.stats.admin.kept_rows import END, KeptRows, delete_generation, delete_leftovers
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
+from services.stats.counting.article_sums import sum_settled_days
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.exclusions import Exclusion
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, fold_batch
+from services.stats.counting.settled import settled_before
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import (
@@ -216,6 +218,8 @@ class Rebuild:
             rebuilt.state.excluded = excluded
         await self.copy_settled()
         await self.catch_up()
+        if not self._new_log:
+            await sum_settled_days(self._pool, self._generation, self._kept.settled)
         while not await self.swap():
             await self.catch_up()
         await self.drop_old()

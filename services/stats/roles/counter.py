@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.stats.counting.adjustments import follow_adjustments
+from services.stats.counting.article_sums import run_article_sums
 from services.stats.counting.article_titles import follow_titles
 from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.dead_letter_depth import run_depth_metrics
@@ -49,6 +50,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         process.spawn(run_dead_letter_delivery(pool, producer), "deliver dead letters"),
         process.spawn(run_retention(pool), "delete expired rows"),
         process.spawn(run_reads_retention(pool), "delete expired reads"),
+        process.spawn(run_article_sums(pool, kafka), "sum settled days"),
         process.spawn(run_depth_metrics(kafka), "watch dead letters"),
         process.spawn(run_reconciliation(pool, sites), "reconcile"),
         process.spawn(run_monitor(pool, sites), "look for suspect groups"),

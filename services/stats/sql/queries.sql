@@ -411,3 +411,54 @@ UPDATE stats.generations SET state = 'current' WHERE generation = $1
 
 -- name: delete_offsets
 DELETE FROM stats.offsets WHERE generation = $1
+
+-- name: counted_sites
+WITH RECURSIVE sites AS (
+    (SELECT site FROM stats.counts WHERE generation = $1 ORDER BY site LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.site FROM stats.counts AS c WHERE generation = $1 AND c.site > sites.site ORDER BY c.site LIMIT 1)
+    FROM sites WHERE site IS NOT NULL
+)
+SELECT site FROM sites WHERE site IS NOT NULL
+
+-- name: first_article_day
+-- $2: sites.
+SELECT min(first.bucket_start) FROM unnest($2::text[]) AS counted (site), LATERAL (
+    SELECT bucket_start FROM stats.counts AS c
+    WHERE generation = $1 AND c.site = counted.site AND article <> '' AND grain = 'day' ORDER BY bucket_start LIMIT 1
+) AS first
+
+-- name: summing_turn
+-- One counter sums a generation at a time.
+SELECT pg_try_advisory_xact_lock($1, $2)
+
+-- name: read_summed_until
+SELECT before, of_8_days, of_64_days FROM stats.summed_until WHERE generation = $1
+
+-- name: begin_sums
+INSERT INTO stats.summed_until (generation, before, of_8_days, of_64_days) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+
+-- name: sum_days
+-- $2, $3: the span and its start. $4, $5: begin and end of its days. $6: sites. In the order of the index, as it is read.
+INSERT INTO stats.article_sums AS s (generation, site, span, span_start, article, views, visits, visitors)
+SELECT $1, site, $2, $3, article, sum(views), sum(visits), sum(visitors)
+FROM unnest($6::text[]) AS counted (site) JOIN stats.counts USING (site)
+WHERE generation = $1 AND article <> '' AND grain = 'day' AND bucket_start >= $4 AND bucket_start < $5
+GROUP BY site, article
+ORDER BY site, article
+ON CONFLICT (generation, site, span, span_start, article) DO UPDATE
+SET views = s.views + EXCLUDED.views, visits = s.visits + EXCLUDED.visits, visitors = s.visitors + EXCLUDED.visitors
+
+-- name: sum_spans
+-- As `sum_days`, of shorter spans.
+INSERT INTO stats.article_sums (generation, site, span, span_start, article, views, visits, visitors)
+SELECT $1, site, $2, $3, article, sum(views), sum(visits), sum(visitors)
+FROM unnest($6::text[]) AS counted (site) JOIN stats.article_sums USING (site)
+WHERE generation = $1 AND span = '8 days' AND span_start >= $4 AND span_start < $5
+GROUP BY site, article
+ORDER BY site, article
+
+-- name: move_summed_until
+-- From $2, $3, $4 to $5, $6, $7: nothing is summed twice, and nothing of a generation that is gone.
+UPDATE stats.summed_until SET before = $5, of_8_days = $6, of_64_days = $7
+WHERE generation = $1 AND before = $2 AND of_8_days = $3 AND of_64_days = $4

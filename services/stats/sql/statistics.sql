@@ -46,37 +46,43 @@ WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'curr
     AND site = $1 AND article = '' AND grain = 'hour'
 ORDER BY bucket_start LIMIT 1
 
+-- name: summed_until
+-- For the rest of the transaction a plan is made for its values: one for all ranges would be that of a short one.
+SELECT before, of_8_days, of_64_days, set_config('plan_cache_mode', 'force_custom_plan', true)
+FROM (SELECT generation FROM stats.generations WHERE state = 'current') AS g LEFT JOIN stats.summed_until USING (generation)
+
 -- name: top_articles
--- The generation is a subquery and not joined: Postgres took the rows of a year for a few, and sorted all of them on disk.
--- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. $6: section, or null. $7: only public articles.
+-- $2, $3, $4: ranges of spans; see `article_spans`. $5: measure. $6: section, or null. $7: only public articles.
 -- Ids that nobody published are in no list: everybody can send views of them. A site that publishes elsewhere has all.
-WITH counted AS (
+-- Titles are looked up in the order of the list, until it is full, and not of every article that was read.
+WITH of_section AS (
+    SELECT id FROM stats.articles AS a LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
+    WHERE a.site = $1 AND $6::text IS NOT NULL AND coalesce(al.target, section)
+        = coalesce((SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = $6), $6)
+), counted AS (
     SELECT article, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-    FROM stats.counts
-    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
-        AND site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
-        AND bucket_start < $4
+    FROM stats.article_counts($1, $2, $3, $4)
+    WHERE NOT starts_with(article, '/') AND ($6 IS NULL OR article IN (SELECT id FROM of_section))
     GROUP BY article
+), ranked AS MATERIALIZED (
+    SELECT *, CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END AS number FROM counted
+    ORDER BY number DESC, article
 )
-SELECT article, title, coalesce(al.target, section) AS section, state, path, views, visits, visitors
-FROM counted
-LEFT JOIN stats.articles AS a ON a.id = counted.article AND a.site = $1
-LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
-LEFT JOIN stats.links AS l USING (article)
-WHERE (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
-    AND ($6::text IS NULL OR coalesce(al.target, section)
-        = coalesce((SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = $6), $6)) AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
-    AND CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END > 0
-ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END DESC, article
+SELECT ranked.article, title, coalesce(target, section) AS section, state, path, views, visits, visitors
+FROM ranked
+LEFT JOIN LATERAL (SELECT * FROM stats.articles WHERE id = ranked.article AND site = $1 OFFSET 0) AS a ON true
+LEFT JOIN LATERAL (SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = section OFFSET 0) AS al ON true
+LEFT JOIN LATERAL (SELECT path FROM stats.links WHERE links.article = ranked.article OFFSET 0) AS l ON true
+WHERE number > 0 AND (id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
+    AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
 LIMIT $8
 
 -- name: top_pages
--- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. The paths are what anybody has sent.
+-- $2, $3, $4: ranges of spans; see `article_spans`. $5: measure. The paths are what anybody has sent.
 WITH counted AS (
     SELECT article AS page, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-    FROM stats.counts
-    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
-        AND site = $1 AND starts_with(article, '/') AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+    FROM stats.article_counts($1, $2, $3, $4)
+    WHERE starts_with(article, '/')
     GROUP BY article
 )
 SELECT page, views, visits, visitors
@@ -121,12 +127,11 @@ ORDER BY online DESC, article
 LIMIT $5
 
 -- name: sections
+-- $2, $3, $4: ranges of spans; see `article_spans`.
 WITH counted AS (
     SELECT article, sum(views) AS views, sum(visits) AS visits, sum(visitors) AS visitors
-    FROM stats.counts
-    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
-        AND site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
-        AND bucket_start < $4
+    FROM stats.article_counts($1, $2, $3, $4)
+    WHERE NOT starts_with(article, '/')
     GROUP BY article
 )
 SELECT coalesce(al.target, section, '') AS section, count(*)::bigint AS articles, sum(views)::bigint AS views,

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from services.stats.counting.article_spans import SummedUntil, in_columns, spans_of_all_time, spans_of_days
 from services.stats.counting.rules import ONLINE_MS
 from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.queries import STATISTICS_SQL as SQL
@@ -50,10 +51,25 @@ def range_of(period: TopPeriod, now: int, site: Site) -> DayRange:
     return DayRange(*top_range(period, now, site))
 
 
+async def read_spans(snapshot: Snapshot, span: DayRange) -> tuple[list[str], list[int], list[int]]:
+    """Return the names, begins and ends of the ranges of spans that have each day once, for `stats.article_counts`.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
+    row = await snapshot.connection.fetchrow(SQL["summed_until"])
+    until = SummedUntil(*row[:3]) if row is not None and row["before"] is not None else None
+    if span.grain == "total":
+        ranges = spans_of_all_time(snapshot.at_seconds, until)
+    else:
+        ranges = spans_of_days(span.begin, span.end, until)
+    return in_columns(ranges)
+
+
 async def read_top_articles(
     snapshot: Snapshot, site: Site, span: DayRange, measure: Measure, section: str | None, *, public_only: bool
 ) -> list[TopArticle]:
-    """Return the 100 top articles. Only rows of the range's days are read.
+    """Return the 100 top articles. Only rows of the range's days are read, or sums of them.
 
     Args:
         snapshot: Of Postgres.
@@ -66,8 +82,9 @@ async def read_top_articles(
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
+    spans = await read_spans(snapshot, span)
     rows = await snapshot.connection.fetch(
-        SQL["top_articles"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
+        SQL["top_articles"], site.slug, *spans, measure, section, public_only, LIMIT_MAX
     )
     return [
         TopArticle(article, title, section, state, path, Counts(*numbers))
@@ -89,5 +106,5 @@ async def read_online_now(
 
 async def read_sections(snapshot: Snapshot, site: Site, span: DayRange) -> list[SectionCounts]:
     """Return the counts of each section."""
-    rows = await snapshot.connection.fetch(SQL["sections"], site.slug, span.grain, span.begin, span.end)
+    rows = await snapshot.connection.fetch(SQL["sections"], site.slug, *await read_spans(snapshot, span))
     return [SectionCounts(section, articles, Counts(*numbers)) for section, articles, *numbers in map(tuple, rows)]

@@ -13,7 +13,7 @@ from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.queries import STATISTICS_SQL as SQL
 from services.stats.shared_reads import Snapshot
 from services.stats.statistics.time_series import Counts
-from services.stats.statistics.top_articles import LIMIT_MAX, DayRange
+from services.stats.statistics.top_articles import LIMIT_MAX, DayRange, read_spans
 from shared.events import Measure
 from shared.sites import Site
 
@@ -35,13 +35,13 @@ class TopPage(msgspec.Struct, frozen=True):
 
 
 async def read_top_pages(snapshot: Snapshot, site: Site, span: DayRange, measure: Measure) -> list[TopPage]:
-    """Return the 100 top pages. Only rows of the range's days are read.
+    """Return the 100 top pages. Only rows of the range's days are read, or sums of them.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
-    place = site.slug, span.grain, span.begin, span.end
-    rows = await snapshot.connection.fetch(SQL["top_pages"], *place, measure, LIMIT_MAX)
+    spans = await read_spans(snapshot, span)
+    rows = await snapshot.connection.fetch(SQL["top_pages"], site.slug, *spans, measure, LIMIT_MAX)
     return [TopPage(page, Counts(*numbers)) for page, *numbers in map(tuple, rows)]
 
 

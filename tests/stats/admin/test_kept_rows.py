@@ -7,9 +7,10 @@ import asyncpg
 import pytest
 
 from services.stats.admin import kept_rows
-from services.stats.admin.kept_rows import BEGINNING, SETTLED_SECONDS, KeptRows, delete_leftovers, settled_before
-from services.stats.counting.store import read_positions
-from shared.kafka.topic_identity import TopicIdentity
+from services.stats.admin.kept_rows import KeptRows, delete_generation, delete_leftovers
+from services.stats.admin.verify.article_sums import read_article_sums
+from services.stats.counting.article_sums import sum_settled_days
+from services.stats.counting.settled import BEGINNING
 from tests.stats.counting.test_whole_path import TABLES, postgres_pool  # noqa: F401 - a fixture
 
 DAY = 86_400
@@ -86,21 +87,22 @@ def test_rows_copied_before_the_swap_and_in_it_are_all_kept_rows_once(
     postgres_pool(run)
 
 
-def test_settled_days_are_older_than_any_record_that_is_not_counted(postgres_pool: Any) -> None:  # noqa: F811
-    """The partition that is farthest behind decides; one that was never counted settles nothing, an idle one all."""
+def test_sums_of_a_rebuild_are_of_the_rows_that_it_keeps(postgres_pool: Any) -> None:  # noqa: F811
+    """Sums are made when the settled rows are copied, and those that are copied later are in none of them."""
 
     async def run(pool: asyncpg.Pool) -> None:
-        async with pool.acquire() as connection:
-            await connection.execute("; ".join(f"DELETE FROM stats.{table}" for table in TABLES))
-        await read_positions(pool, "page-views", {0: 0, 1: 0}, TopicIdentity("c", "t"))
-        store = "UPDATE stats.offsets SET next_offset = 10, newest_arrived = $2 WHERE partition = $1"
-        await pool.execute(store, 0, 900_000_000)
-        for ends, oldest in (({0: 10, 1: 0}, 900_000), ({0: 11, 1: 0}, 900_000), ({0: 10, 1: 1}, None)):
-            found = await settled_before(pool, 1, ends)
-            assert found == (BEGINNING if oldest is None else oldest - SETTLED_SECONDS)
-        await pool.execute(store, 1, 800_000_000)
-        assert await settled_before(pool, 1, {0: 10, 1: 11}) == 800_000 - SETTLED_SECONDS
-        assert await settled_before(pool, 1, {0: 10, 1: 10}) == 900_000 - SETTLED_SECONDS
+        await fill(pool)
+        for settled in (BEGINNING, 9 * DAY, DAYS * DAY):
+            copied = KeptRows(1, 2, {}, {})
+            async with pool.acquire() as connection:
+                await copied.copy_settled(connection, settled)
+                await sum_settled_days(pool, 2, copied.settled)
+                await copied.copy_rest(connection)
+                found = await read_article_sums(connection, 2)
+            assert (found.rows > 0, found.differences) == (settled > 0, ())
+            await delete_generation(pool, 2)
+            for table in ("article_sums", "summed_until", "counts"):
+                assert await pool.fetchval(f"SELECT count(*) FROM stats.{table} WHERE generation = 2") == 0
 
     postgres_pool(run)
 

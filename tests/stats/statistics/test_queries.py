@@ -293,8 +293,9 @@ async def test_lists_of_a_year_are_summed_without_sorting_every_row(database: st
         "FROM generate_series(0, 59_999) AS n"
     )
     await connection.execute("ANALYZE stats.counts")
-    arguments = {"sections": "'haihau', 'day', 0, 99999999", "top_pages": "'haihau', 'day', 0, 99999999, 'views', 10"}
-    values = arguments.get(name, "'haihau', 'day', 0, 99999999, 'views', NULL, false, 10")
+    ranges = "'haihau', '{day}', '{0}', '{99999999}'"
+    arguments = {"sections": ranges, "top_pages": f"{ranges}, 'views', 10"}
+    values = arguments.get(name, f"{ranges}, 'views', NULL, false, 10")
     await connection.execute(f"PREPARE list AS {STATISTICS_SQL[name]}")
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE list ({values})"))
     await connection.close()

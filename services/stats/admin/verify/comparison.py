@@ -20,6 +20,7 @@ from services.stats.admin.reference_values import (
     Tolerance,
     Totals,
 )
+from services.stats.admin.verify.article_sums import compare_article_sums
 from services.stats.admin.verify.evidence import compare_evidence
 from services.stats.admin.verify.exclusions import compare_exclusions
 from services.stats.admin.verify.known_articles import compare_known_articles
@@ -102,6 +103,7 @@ def compare(
         newest=stored.newest_ms // 1000,
         zone=comparison.zone,
     )
+    compare_article_sums(comparison.report, stored.sums)
     comparison.compare_visitors()
     comparison.compare_visitor_days()
     if comparison.losses:

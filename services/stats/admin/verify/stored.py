@@ -11,6 +11,7 @@ from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
 from services.stats.admin.reference_exclusions import ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
+from services.stats.admin.verify.article_sums import read_article_sums
 from services.stats.admin.verify.settled_days import (
     SETTLED_MS,
     LogBegin,
@@ -112,6 +113,7 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
     before = settled_before(stored, begins)
     articles = await read_articles(connection, generation, before)
     stored.settled = await read_settled_days(connection, generation, before, articles)
+    stored.sums = await read_article_sums(connection, generation)
     async for number, *row in _rows(connection, READ_COUNTS, generation, before, *articles):
         stored.counts[number][Bucket(*row[:4])] = Totals(*row[4:])
     async for number, *row in _rows(connection, READ_LEDGER, generation):

@@ -76,6 +76,24 @@ class SettledDays:
     """Rows with a number below 0."""
 
 
+class SumDifference(NamedTuple):
+    """A sum that is not that of its days."""
+
+    site: str
+    span: str
+    start: int
+    article: str
+    stored: Totals
+    expected: Totals
+
+
+class ArticleSums(NamedTuple):
+    """What Postgres says of the sums of a generation."""
+
+    rows: int = 0
+    differences: tuple[SumDifference, ...] = ()
+
+
 @dataclass
 class StoredValues:
     """The content of Postgres at one instant, by partition."""
@@ -85,6 +103,7 @@ class StoredValues:
     counts: defaultdict[int, dict[Bucket, Totals]] = field(default_factory=lambda: defaultdict(dict))
     """Without the days of articles that are settled, and of articles that have no others without their totals."""
     settled: dict[int, SettledDays] = field(default_factory=dict)
+    sums: ArticleSums = field(default_factory=ArticleSums)
     ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
