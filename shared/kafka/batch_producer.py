@@ -1,8 +1,8 @@
 """A producer that writes a batch to all of its partitions with one request for each broker.
 
-aiokafka's producer is made for single messages: a batch of 75 events for 12 partitions takes it half a millisecond of
-processor time, mostly futures, tasks and generic encoding for each partition. Here a batch is encoded at once, and
-the caller knows what became of it. Connections, metadata and record batches are aiokafka's.
+aiokafka's producer is made for single messages: a batch of 75 events for 12 partitions takes it a third of a
+millisecond of processor time, mostly futures, tasks and generic encoding for each partition. Here a batch is encoded
+at once, and the caller knows what became of it. Connections, metadata and record batches are aiokafka's.
 
 Idempotent (`acks=all`): brokers drop a repetition of a record batch, and keep the order. Nothing is kept beyond a call:
 after an error the outcome is unknown, and the producer must be replaced.
