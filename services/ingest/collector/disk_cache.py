@@ -4,14 +4,21 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
+import time
 from pathlib import Path
 from typing import Any
 
 from shared.logs import log
 
+ABANDONED_SECONDS = 60.0
+"""A file that is being written for so long was left by a process that was killed."""
+
 
 class DiskCache:
     """A file that only this account may read. A failed write leaves the former content, and is tried again.
+
+    Collectors of a host share it. Those in containers may have the same process id.
 
     Args:
         file: Its folder exists.
@@ -48,7 +55,11 @@ class DiskCache:
             self._written, self._failed = content, False
 
     def _replace(self, content: Any) -> None:
-        temporary = self._file.with_suffix(f".{os.getpid()}")
+        for abandoned in self._file.parent.glob(f"{self._file.stem}.*.tmp"):
+            with contextlib.suppress(OSError):
+                if abandoned.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                    abandoned.unlink()
+        temporary = self._file.with_suffix(f".{secrets.token_hex(8)}.tmp")
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as output:

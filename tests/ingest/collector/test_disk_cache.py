@@ -2,8 +2,10 @@
 
 import errno
 import json
+import os
 import stat
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -45,6 +47,34 @@ async def test_full_disk_keeps_the_former_content_and_is_tried_again(
     full_disk.undo()
     await cache.write([2])
     assert DiskCache(file).read() == [2]
+
+
+def test_two_processes_with_one_id_write_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that writes while another one does, each process 1 of its container, leaves one of both contents."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    file, dump = tmp_path / "secrets.json", json.dump
+    longer = list(range(100))
+
+    def interrupted(content: object, output: IO[str]) -> None:
+        if content != longer:
+            DiskCache(file)._replace(longer)
+        dump(content, output)
+
+    monkeypatch.setattr(json, "dump", interrupted)
+    DiskCache(file)._replace([1])
+    assert DiskCache(file).read() == [1]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    """What a killed process left half written is deleted by the next write, and what another one writes now is not."""
+    file = tmp_path / "secrets.json"
+    left, written = tmp_path / "secrets.0a.tmp", tmp_path / "secrets.0b.tmp"
+    for one in (left, written):
+        one.write_text("[")
+    os.utime(left, (0, 0))
+    DiskCache(file)._replace([1])
+    assert sorted(tmp_path.iterdir()) == [written, file]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
