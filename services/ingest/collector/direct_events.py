@@ -113,24 +113,22 @@ class DirectEvents:
 
 def respond(requests: list[_EventsRequest], error: KafkaUnavailable | None) -> None:
     """Respond to the requests of a batch, and count them and their events."""
-    results: Counter[tuple[str, str]] = Counter()
-    statuses: dict[int, list[float]] = {}
-    for one in requests:
-        if error is None:
+    if error is None:
+        status = 202
+        for one in requests:
             headers, body = _accepted(one)
-            status = 202
-            for _, slug, bot in one.built:
-                results[slug, result_of(bot)] += 1
-        else:
-            results[one.built[0][1], "unavailable"] += len(one.built)
-            status, headers, body = problem_response(unavailable(), cors_headers(one.request.headers.get("origin")))
-            headers = with_security_headers(headers)
-        one.direct.protocol.response_bytes(status, headers, body)
-        statuses.setdefault(status, []).append(time.perf_counter() - one.begun_at)
-    for (slug, result), events in results.items():
-        record_result(slug, result, events)
-    for status, seconds in statuses.items():
-        observe_all(HTTP_SECONDS.labels("POST", PATH, status), seconds)
+            one.direct.protocol.response_bytes(status, headers, body)
+        stored = Counter([(slug, bot) for one in requests for _, slug, bot in one.built])
+        for (slug, bot), events in stored.items():
+            record_result(slug, result_of(bot), events)
+    else:
+        status = unavailable().status
+        for one in requests:
+            _, headers, body = problem_response(unavailable(), cors_headers(one.request.headers.get("origin")))
+            one.direct.protocol.response_bytes(status, with_security_headers(headers), body)
+            record_result(one.built[0][1], "unavailable", len(one.built))
+    now = time.perf_counter()
+    observe_all(HTTP_SECONDS.labels("POST", PATH, status), [now - one.begun_at for one in requests])
 
 
 def _accepted(one: _EventsRequest) -> tuple[Headers, bytes]:

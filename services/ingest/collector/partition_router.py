@@ -156,7 +156,8 @@ class PartitionRouter:
         if len(plan.entries) == 1 and known_until == math.inf:
             if plan.newest.partitions > kafka.partitions:
                 raise PartitionsUnknown(_too_few(kafka.partitions, plan.newest.partitions))
-            return [event.partition_hash % plan.newest.partitions for event in events]
+            partitions = plan.newest.partitions
+            return [partition_hash % partitions for partition_hash, _ in events]
         heads = [_decode_head(event.value) for event in events]
         if any(head.at >= known_until for head in heads):
             raise PartitionsUnknown(

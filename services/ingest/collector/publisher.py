@@ -185,8 +185,8 @@ class EventPublisher:
         try:
             async with asyncio.timeout(deadline_seconds):
                 values: dict[int, list[bytes]] = defaultdict(list)
-                for event, partition in zip(events, await self._router.partitions(events), strict=True):
-                    values[partition].append(event.value)
+                for (_, value), partition in zip(events, await self._router.partitions(events), strict=True):
+                    values[partition].append(value)
                 sent_at = since_boot()
                 for partition, appended_at in await producer.send(values):
                     if appended_at is not None:
