@@ -150,6 +150,7 @@ def send_views(port: int, seconds: float) -> int:
 
 async def _send_views(port: int, seconds: float) -> int:
     client, acknowledged, begun = Client(port), 0, time.monotonic()
+    origin = f"http://localhost:{port}"
 
     async def send(number: int) -> None:
         nonlocal acknowledged
@@ -162,7 +163,7 @@ async def _send_views(port: int, seconds: float) -> int:
             "article": f"b{article}",
         }
         address = f"10.{visitor // 65_536}.{visitor // 256 % 256}.{visitor % 256}"
-        headers = {"content_type": "text/plain", "user_agent": PERSON, "x_forwarded_for": address}
+        headers = {"content_type": "text/plain", "user_agent": PERSON, "origin": origin, "x_forwarded_for": address}
         reply = await client.request("POST", "/e", json.dumps(event).encode(), **headers)
         acknowledged += reply.status == 202
 

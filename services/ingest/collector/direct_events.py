@@ -1,4 +1,4 @@
-"""Everyday requests of `POST /e`, served without a task: one site whose salts are known, an origin that it declares.
+"""Everyday requests of `POST /e`, served without a task: one site whose salts are known, and no undeclared page.
 
 The body is received and the events are built in the server's own thread; with the batch that has them, all its requests
 get their responses and are counted. Everything else, each refusal too, is left to `CollectorEndpoints.events`, with the

@@ -182,31 +182,32 @@ class CollectorEndpoints:
     def _is_declared(self, request: RsgiRequest | None, slug: str) -> bool:
         """Return whether a site and its page's origin are declared, as far as the request names an origin."""
         site = self.sites.get(slug)
-        if site is None or request is None:
-            return site is not None
-        origin = request.headers.get("origin")
-        return origin is None or self.sites.allows(site, origin, request.headers.get("host") or "")
+        return site is not None and (request is None or self._foreign_origin(request, site) is None)
 
     def _check_origin(self, request: RsgiRequest, site: Site) -> None:
-        """Reject a request of a foreign page: by its origin, its referrer, or what the browser says about it.
-
-        An image has no Origin, and a page can withhold its Referer; Sec-Fetch-Site cannot be withheld. A program has
-        none of them.
+        """Reject a request of a foreign page.
 
         Raises:
             Problem: 403.
         """
-        headers = request.headers
-        origin = headers.get("origin") or _origin_of(headers.get("referer"))
+        origin = self._foreign_origin(request, site)
         if origin is None:
-            if headers.get("sec-fetch-site") != "cross-site":
-                return
-            origin = "another site"
-        elif self.sites.allows(site, origin, headers.get("host") or ""):
             return
         self.refused_origins.add(origin, site.slug)
         detail = f"Pages of {origin} may not send events of the site {site.slug}: sites.toml does not declare it."
         raise Problem(403, detail, reason="origin")
+
+    def _foreign_origin(self, request: RsgiRequest, site: Site) -> str | None:
+        """Return the foreign page by its origin, its referrer, or what the browser says about it; None without one.
+
+        An image has no Origin, and a page can withhold its Referer; Sec-Fetch-Site cannot be withheld. A program has
+        none of them.
+        """
+        headers = request.headers
+        origin = headers.get("origin") or _origin_of(headers.get("referer"))
+        if origin is None:
+            return "another site" if headers.get("sec-fetch-site") == "cross-site" else None
+        return None if self.sites.allows(site, origin, headers.get("host") or "") else origin
 
     def _check_rate(self, slug: str, limit_key: str | None, events: int) -> None:
         with self.lock:
@@ -268,9 +269,8 @@ class CollectorEndpoints:
     def build_at_once(self, request: RsgiRequest, payloads: Sequence[EventPayload]) -> list[BuiltEvent] | None:
         """Return what `_build_events` does, from any thread; None if that would wait or refuse the request."""
         slug, now = payloads[0].site, time.time_ns() // 1_000_000
-        site, headers = self.sites.get(slug), request.headers
-        origin = headers.get("origin")
-        if site is None or origin is None or not self.sites.allows(site, origin, headers.get("host") or ""):
+        site = self.sites.get(slug)
+        if site is None or self._foreign_origin(request, site) is not None:
             return None
         times = []
         for payload in payloads:

@@ -129,10 +129,12 @@ def post(site: Site, body: bytes, **headers: str | None) -> FakeRequest:
     return FakeRequest("/e", "POST", headers={name: value for name, value in named.items() if value is not None})
 
 
-@pytest.mark.parametrize("headers", [{}, {"sec_gpc": "1"}, {"user_agent": "Googlebot/2.1"}, {"purpose": "prefetch"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"sec_gpc": "1"}, {"user_agent": "Googlebot/2.1"}, {"purpose": "prefetch"}, {"origin": None}]
+)
 @pytest.mark.parametrize("events", [1, 3])
 async def test_direct_response_and_events_are_those_of_the_loop(
-    site: Site, events: int, headers: dict[str, str]
+    site: Site, events: int, headers: dict[str, str | None]
 ) -> None:
     """Both ways store the same events and send the same status, headers and body."""
     body = json.dumps([event(site, article=f"a-{number}") for number in range(events)]).encode()
@@ -158,7 +160,8 @@ async def test_unusual_request_is_left_to_the_loop_with_its_body(site: Site) -> 
     good = json.dumps(event(site)).encode()
     for body, headers, status in (
         (good, {"origin": "https://elsewhere.example"}, 403),
-        (good, {"origin": None}, 202),
+        (good, {"origin": None, "referer": "https://elsewhere.example/a"}, 403),
+        (good, {"origin": None, "sec_fetch_site": "cross-site"}, 403),
         (b'{"id"', {}, 400),
         (json.dumps({**event(site), "kind": "click"}).encode(), {}, 422),
         (json.dumps({**event(site), "site": "unknown"}).encode(), {}, 422),
