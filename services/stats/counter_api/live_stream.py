@@ -1,12 +1,14 @@
 """Server-Sent Events: Postgres is polled once for each counter with subscribers, however many they are.
 
 Postgres is polled, without LISTEN: a NOTIFY in the counter's transaction would take a lock that all committing
-transactions of the database share, and so make counting slower. A poll costs as much as one request for a counter;
-while messages are sent there is one poll for each message.
+transactions of the database share, and so make counting slower. A poll asks how far everything is counted, once for all
+counters. Only when that has changed are counters read, and once a second, since visitors leave and days end; while
+messages are sent there is one poll for each message.
 """
 
 import asyncio
 import hashlib
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -16,18 +18,21 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from services.stats.counter_api.counted_position import CountedPosition
 from services.stats.counter_api.counter_cache import CounterCache, CounterKey, CountsUnavailable
-from services.stats.counter_api.counter_query import CounterValues
+from services.stats.counter_api.counter_query import SITE_VALID_SECONDS, CounterValues
 from services.stats.metrics import COUNTER_REJECTIONS, LIVE_STREAMS
 from shared.http.client_address import address_prefix
 from shared.http.problems import Problem
 from shared.role import Process
 
-MESSAGE_SECONDS_MIN = 0.95
+MESSAGE_SECONDS_MIN = 0.9
 """One message a second, less what a view needs to be counted and sent: so a view that just misses a message is still on
 the open page within a second, unless it waits for others (`counting.pace`)."""
 POLL_SECONDS = 0.1
-"""Between two polls of an unchanged counter, so that a first change is sent at once."""
+"""Between two polls, so that a first change is sent at once."""
+UNCHANGED_SECONDS = 1.0
+"""Between two reads of a counter while nothing is counted."""
 POLLS_PER_SECOND_MAX = 100
 """Of all channels together; with more channels each one is polled less often."""
 HEARTBEAT_SECONDS = 15.0
@@ -93,8 +98,17 @@ def message_id(values: CounterValues) -> str:
 class LiveStreams:
     """All channels of this process."""
 
-    def __init__(self, counters: CounterCache, process: Process, *, streams_max: int, per_address_max: int) -> None:
+    def __init__(
+        self,
+        counters: CounterCache,
+        counted: CountedPosition,
+        process: Process,
+        *,
+        streams_max: int,
+        per_address_max: int,
+    ) -> None:
         self._counters = counters
+        self._counted = counted
         self._process = process
         self._streams_max = streams_max
         self._per_address_max = per_address_max
@@ -169,11 +183,18 @@ class LiveStreams:
         """Read a counter while it has subscribers, and send changes."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0)  # the first subscriber joins
+        position, read_until, read_at = None, 0.0, -math.inf
         while channel.subscribers:
-            with suppress(CountsUnavailable):  # the streams stay open, with heartbeats
-                channel.update(await self._counters.refresh(key))
-            due = await channel.send_due(loop.time())
             pause = max(POLL_SECONDS, len(self._channels) / POLLS_PER_SECOND_MAX)
+            before, position = position, await self._counted.read()
+            now = loop.time()
+            if position != before:
+                read_until = now + SITE_VALID_SECONDS + pause  # what is read at first may be from before the change
+            if now < read_until or now >= read_at + UNCHANGED_SECONDS:
+                read_at = now
+                with suppress(CountsUnavailable):  # the streams stay open, with heartbeats
+                    channel.update(await self._counters.refresh(key))
+            due = await channel.send_due(loop.time())
             await asyncio.sleep(max(pause, due - loop.time()))
         del self._channels[key]
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from starlette.routing import Route
 
+from services.stats.counter_api.counted_position import CountedPosition
 from services.stats.counter_api.counter_cache import CounterCache
 from services.stats.counter_api.endpoints import FORMS, CounterEndpoints, widget_script
 from services.stats.counter_api.live_stream import LiveStreams
@@ -35,6 +36,7 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     counters = CounterCache(pool, sites, process)
     live = LiveStreams(
         counters,
+        CountedPosition(pool),
         process,
         streams_max=min(settings.live_streams_max, raise_open_files_limit() - RESERVED_FILES),
         per_address_max=settings.live_streams_per_address,

@@ -241,6 +241,11 @@ SELECT
         SELECT sum(amount) FROM stats.adjustments WHERE site = $1 AND article = $2 AND measure = $8
     ), 0))::bigint AS total
 
+-- name: counted_position
+-- Each commit of counts moves an offset, and whatever else moves one has a new epoch.
+SELECT generation || ':' || sum(epoch) || ':' || sum(next_offset) FROM stats.offsets
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') GROUP BY generation
+
 -- name: find_shared_read
 -- A read of more than $2 ahead was made before the server's clock was set back; it is not returned.
 SELECT value, read_at, extract(epoch FROM valid_until - now())::float8 AS valid_seconds FROM stats.shared_reads

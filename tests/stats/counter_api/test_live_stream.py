@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 
+from services.stats.counter_api.counted_position import SHARED_SECONDS, CountedPosition
 from services.stats.counter_api.counter_cache import CounterKey
-from services.stats.counter_api.counter_query import CounterValues
+from services.stats.counter_api.counter_query import SITE_VALID_SECONDS, CounterValues
 from services.stats.counter_api.live_stream import (
     HEARTBEAT,
     HEARTBEAT_SECONDS,
     MESSAGE_SECONDS_MIN,
+    POLL_SECONDS,
+    UNCHANGED_SECONDS,
     Channel,
     LiveStreams,
     Subscriber,
     message_id,
 )
 from shared.http.problems import Problem
+from shared.postgres import open_pool
 from shared.role import Process
 
 KEY = CounterKey("haihau", None, "visits", "calendar")
@@ -82,7 +86,7 @@ async def test_channel_without_a_change_sends_heartbeats() -> None:
 async def test_open_stream_beyond_a_limit_is_a_problem() -> None:
     """The limit of an address is a 429, that of the process and a stop are a 503; each says when to retry."""
     process = Process()
-    streams = LiveStreams(None, process, streams_max=2, per_address_max=1)  # type: ignore[arg-type]
+    streams = LiveStreams(None, None, process, streams_max=2, per_address_max=1)  # type: ignore[arg-type]
     streams._streams.update({"192.0.2.1": 1, "192.0.2.2": 1})
     with pytest.raises(Problem) as of_address:
         streams.open_stream(KEY, "192.0.2.1", "", {})
@@ -95,3 +99,62 @@ async def test_open_stream_beyond_a_limit_is_a_problem() -> None:
     process.stop.set()
     with pytest.raises(Problem):
         streams.open_stream(KEY, "192.0.2.9", "", {})
+
+
+class Watched:
+    """A counter that somebody watches, and how far everything is counted."""
+
+    def __init__(self) -> None:
+        self.position: str | None = "1:0:0"
+        self.total = 5
+        self.reads = 0
+
+    async def read(self) -> str | None:
+        return self.position
+
+    async def refresh(self, _: CounterKey) -> CounterValues:
+        self.reads += 1
+        return values(self.total)
+
+
+async def test_counter_of_a_quiet_stream_is_read_when_something_is_counted() -> None:
+    """It is read once a second while nothing is counted, and within two polls when something is."""
+    process, watched, sent = Process(), Watched(), []
+    streams = LiveStreams(watched, watched, process, streams_max=2, per_address_max=1)  # type: ignore[arg-type]
+    await subscriber(streams._channel(KEY), sent)
+    await asyncio.sleep(UNCHANGED_SECONDS + SITE_VALID_SECONDS + 3 * POLL_SECONDS)
+    reads, messages = watched.reads, len(sent)
+    await asyncio.sleep(0.6 * UNCHANGED_SECONDS)
+    assert watched.reads - reads <= 1
+    watched.total, watched.position = 6, "1:0:1"
+    await asyncio.sleep(2 * POLL_SECONDS)
+    assert b'"total":6' in sent[-1]["body"]
+    watched.total = 7  # the visitors of a page leave, and nothing is counted
+    await asyncio.sleep(2 * UNCHANGED_SECONDS)
+    assert b'"total":7' in sent[-1]["body"]
+    assert len(sent) - messages == 2
+    streams._channels[KEY].subscribers.clear()
+    await asyncio.sleep(2 * POLL_SECONDS)
+    assert not streams._channels
+
+
+async def test_counted_position_changes_with_each_commit(database: str) -> None:
+    """Offsets, epochs and generations change it; what is read within a moment is shared; an outage has none."""
+    pool = await open_pool(database, role="presstally_stats", size=1)
+    counted, seen = CountedPosition(pool), []
+    await pool.execute("INSERT INTO stats.offsets (topic, partition, next_offset, generation) VALUES ('t', 0, 5, 1)")
+    for statement in (
+        "UPDATE stats.offsets SET next_offset = 6",
+        "UPDATE stats.offsets SET epoch = 1",
+        "INSERT INTO stats.offsets (topic, partition, next_offset, generation) VALUES ('t', 1, 1, 1)",
+        "UPDATE stats.generations SET generation = 2; UPDATE stats.offsets SET generation = 2",
+    ):
+        seen.append(await counted.read())
+        await pool.execute(statement)
+        assert await counted.read() == seen[-1]
+        await asyncio.sleep(SHARED_SECONDS)
+    seen.append(await counted.read())
+    assert len(set(seen)) == 5
+    await pool.close()
+    await asyncio.sleep(SHARED_SECONDS)
+    assert await counted.read() is None
