@@ -377,7 +377,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     sites.write_text(SITES)
     port = free_ports(PORTS_PER_INSTALLATION)
     ours = {"PRESSTALLY_HOME": str(home), "PRESSTALLY_PORT": str(port), "PRESSTALLY_SITES": str(sites)}
-    ours |= {"PRESSTALLY_HUB_NETWORKS": "127.0.0.0/8"}
+    ours |= {"PRESSTALLY_HUB_NETWORKS": "127.0.0.0/8", "PRESSTALLY_PARTITIONS": "12"}
     ours |= {"PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS, "PRESSTALLY_TRUSTED_PROXIES": TRUSTED_PROXIES}
     environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
     with (home / "run.log").open("wb") as log:

@@ -180,6 +180,8 @@ class Stack:
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
             "PRESSTALLY_ARTICLES_URL": f"http://127.0.0.1:{self.ports['articles']}",
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
+            # One counter counts all of them, and each costs it a fold and Kafka a log; more can be added at any time.
+            "PRESSTALLY_PARTITIONS": "3",
             # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
             "PRESSTALLY_REVISION": checkout_revision(),
