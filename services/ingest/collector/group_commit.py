@@ -13,8 +13,10 @@ the next event, in mean intervals between events, is far below one for the forme
 
 import math
 
-GATHER_SECONDS_MAX = 0.06
-"""Well below the 0.1 s within which a request should be answered (deploy/prometheus/slo.py)."""
+GATHER_SECONDS_MAX = 0.075
+RESPONSE_SECONDS = 0.085
+"""Within so long a batch is gathered and sent, even if sending takes twice as long as usual: below the 0.1 s within
+which a request should be answered (deploy/prometheus/slo.py)."""
 EVENTS_WANTED = 8.0
 """Events of a batch for which it is worth to wait."""
 BUSY_PER_SECOND = 400.0
@@ -27,7 +29,7 @@ BUSY_GATHER_SECONDS_MAX = 0.005
 SMOOTHING_SECONDS = 2.0
 """Over about this time the rate of events is averaged."""
 SMOOTHING_BATCHES = 8
-"""Over about this number of batches their events, and the time until the next one, are averaged."""
+"""Over about this number of batches their events, how long they take, and the time until the next one are averaged."""
 INDEPENDENT_SHARE = 0.5
 """From this share of the mean interval on, senders are independent."""
 
@@ -41,6 +43,7 @@ class GroupCommit:
         self._rate: float | None = None
         self._wait_share = 0.0
         self._batch_events = 0.0
+        self._flight_seconds = 0.0
 
     def note_first_event(self, now: float) -> None:
         """Take note of the first event of a batch."""
@@ -56,6 +59,7 @@ class GroupCommit:
             rate = events / seconds
             self._rate = rate if self._rate is None else self._rate + (rate - self._rate) * share
         self._batch_events += (events - self._batch_events) / SMOOTHING_BATCHES
+        self._flight_seconds += (now - began_at - self._flight_seconds) / SMOOTHING_BATCHES
         self._began_at, self._ended_at = began_at, now
 
     def pause_seconds(self, now: float) -> float:
@@ -67,4 +71,5 @@ class GroupCommit:
             return max(0.0, self._began_at + min(BUSY_GATHER_SECONDS_MAX, MANY_EVENTS_WANTED / rate) - now)
         if not rate or self._wait_share < INDEPENDENT_SHARE:
             return 0.0
-        return max(0.0, self._began_at + min(GATHER_SECONDS_MAX, EVENTS_WANTED / rate) - now)
+        gather_seconds = min(GATHER_SECONDS_MAX, RESPONSE_SECONDS - 2 * self._flight_seconds, EVENTS_WANTED / rate)
+        return max(0.0, self._began_at + gather_seconds - now)

@@ -4,7 +4,12 @@ import random
 
 import pytest
 
-from services.ingest.collector.group_commit import BUSY_GATHER_SECONDS_MAX, GATHER_SECONDS_MAX, GroupCommit
+from services.ingest.collector.group_commit import (
+    BUSY_GATHER_SECONDS_MAX,
+    GATHER_SECONDS_MAX,
+    RESPONSE_SECONDS,
+    GroupCommit,
+)
 
 FLIGHT_SECONDS = 0.004
 
@@ -43,6 +48,17 @@ def test_group_commit_independent_senders_at_50_a_second_share_batches(seed: int
         assert began_at - arrivals[number] <= GATHER_SECONDS_MAX + FLIGHT_SECONDS
         number += events
     assert number == len(arrivals)
+
+
+@pytest.mark.parametrize("flight_seconds", [0.001, 0.02, 0.04, 0.1])
+def test_group_commit_slow_batches_gather_less(flight_seconds: float) -> None:
+    """An event is gathered and sent within RESPONSE_SECONDS, or as soon as two batches are sent."""
+    arrivals, number = independent(50, 60, 1), 0
+    for began_at, events in batches_of(arrivals, flight_seconds):
+        if arrivals[number] > 5.0:
+            took = began_at + flight_seconds - arrivals[number]
+            assert took <= max(RESPONSE_SECONDS, 2 * flight_seconds) + 1e-9
+        number += events
 
 
 @pytest.mark.parametrize("seed", range(3))
