@@ -37,6 +37,8 @@ class CachedPage:
     ends_at: float = math.inf
     """When the next element of it ends, in seconds since 1970: with a database, its site has another version then."""
     counted_bytes: int = 0
+    was_used: bool = False
+    """By a thread that cannot move it to the end of the cache: it is moved before it would be evicted."""
 
     def is_expired(self) -> bool:
         """Return whether it must not be served any more."""
@@ -79,7 +81,12 @@ class PageCache:
         self._bytes += page.representations.bytes_size - page.counted_bytes + overhead
         page.counted_bytes = page.representations.bytes_size
         while self._bytes > self._bytes_max:
-            self.evict(next(iter(self._pages)))
+            oldest, found = next(iter(self._pages.items()))
+            if found.was_used:
+                found.was_used = False
+                self._pages.move_to_end(oldest)
+            else:
+                self.evict(oldest)
         CACHE_BYTES.set(self._bytes)
 
     def evict(self, key: PageKey | None) -> None:

@@ -107,7 +107,8 @@ class Portal:
         )
         self._sites = sites
         self._cache = PageCache(cache_bytes_max)
-        self._versions = SiteVersionWatcher(SiteVersionQuery(pools.versions).query)
+        query = SiteVersionQuery(pools.versions)
+        self._versions, self._leases = SiteVersionWatcher(query.query), query.leases
         self._csps: dict[str, str] = {}
         self._icons: dict[str, Representations] = {}
         """By theme, as the policies. Those that no site has any more stay, for pages that browsers show."""
@@ -134,7 +135,7 @@ class Portal:
         self._changed_at = datetime.fromtimestamp(self._sites.changed_at, UTC)
 
     def serve_direct(self, direct: DirectRequest) -> bool:
-        """Send a file, or a cached page once its site's version is known to be current."""
+        """Send a file, or a cached page: at once under a lease of its site's version, or when the version was asked."""
         request = direct.request
         if request.method not in ("GET", "HEAD"):
             return False
@@ -153,7 +154,23 @@ class Portal:
         page = self._cache.peek(key) if key else None
         if key is None or page is None or not self._versions.may_be_current(site.slug, page.site_version):
             return False
+        if self._send_leased(page, site, direct, headers):
+            return True
         self._versions.call_with_current(self._respond_direct, direct, site, key, headers)
+        return True
+
+    def _send_leased(self, page: CachedPage, site: Site, direct: DirectRequest, headers: HeaderReader) -> bool:
+        """Send a cached page at once, if its site certainly has the same version still and the response is ready."""
+        if page.site is not site or not self._leases.hold(site.slug, page.site_version) or page.is_expired():
+            return False
+        ready = page.representations.ready_response(headers)
+        if ready is None:
+            return False
+        page.was_used = True
+        CACHE.inc()
+        ready.send(direct.protocol)
+        if self._leases.are_due():
+            self._versions.refresh()
         return True
 
     def _respond_direct(

@@ -126,14 +126,26 @@ class Representations:
 
     def response(self, headers: HeaderReader) -> CachedResponse:
         """Return the response to a request with these headers."""
+        coding, is_known = self._wanted(headers)
+        if is_known:
+            return self._not_modified.get(coding) or self._make_not_modified(coding)
+        return self._full.get(coding) or self._make_full(coding)
+
+    def ready_response(self, headers: HeaderReader) -> CachedResponse | None:
+        """Return the same if it was made already; any thread may ask for it."""
+        coding, is_known = self._wanted(headers)
+        return (self._not_modified if is_known else self._full).get(coding)
+
+    def _wanted(self, headers: HeaderReader) -> tuple[str, bool]:
+        """Return the coding to respond in, and whether the client has the document in it already."""
         accepted = accepted_codings(headers.get("accept-encoding"), self._codings)
         if_none_match = headers.get("if-none-match")
         if_modified_since = headers.get("if-modified-since")
         if (if_none_match is not None or if_modified_since is not None) and self._status == 200:
             matched = self._matched_coding(accepted, if_none_match, if_modified_since)
             if matched is not None:
-                return self._not_modified.get(matched) or self._make_not_modified(matched)
-        return self._full.get(accepted[0]) or self._make_full(accepted[0])
+                return matched, True
+        return accepted[0], False
 
     def _matched_coding(
         self, accepted: tuple[str, ...], if_none_match: str | None, if_modified_since: str | None

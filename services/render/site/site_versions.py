@@ -5,6 +5,7 @@ it was requested. A message could not guarantee that: it would reach one replica
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from services.render.queries import GENERATIONS, SCHEMAS
+from services.render.site.leases import Leases
 from services.render.site.page_reader import SiteVersion
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection
@@ -30,6 +32,8 @@ class SiteVersionQuery:
         self._pool = pool
         self._connection: Connection | None = None
         self._statement: PreparedStatement | None = None
+        self.leases = Leases()
+        """How long what was read may be relied on."""
         self._schema = SCHEMAS[0]  # the schema that was live last: it seldom changes, so it is read first
 
     async def query(self) -> Mapping[str, SiteVersion]:
@@ -44,9 +48,13 @@ class SiteVersionQuery:
                     self._connection = await self._pool.acquire()
                 if self._statement is None:
                     self._statement = await self._connection.prepare(GENERATIONS[self._schema]["site_versions"])
+                begun_at = time.monotonic()
                 rows = await self._statement.fetch()
                 if not rows or rows[0]["schema_name"] == self._schema:
-                    return {site: (version, changed_at) for _, site, version, changed_at in rows}
+                    versions = {row["site"]: (row["version"], row["changed_at"]) for row in rows}
+                    seconds = {row["site"]: row["lease_seconds"] for row in rows}
+                    self.leases.renew(begun_at, versions, seconds, are_writing=not rows or rows[0]["are_writing"])
+                    return versions
                 self._schema, self._statement = rows[0]["schema_name"], None
         except BaseException:
             await self._discard_connection()
@@ -55,6 +63,7 @@ class SiteVersionQuery:
     async def _discard_connection(self) -> None:
         # Terminated before its release: the pool would wait for the response that never came.
         connection, self._connection, self._statement = self._connection, None, None
+        self.leases.end()
         if connection is not None:
             connection.terminate()
             await self._pool.release(connection)
@@ -95,6 +104,10 @@ class SiteVersionWatcher:
         if not self._is_woken:
             self._is_woken = True
             self._loop.call_soon_threadsafe(self._wake)
+
+    def refresh(self) -> None:
+        """Have the versions read, although no request waits for them. Any thread may ask for it."""
+        self.call_with_current(_ignore)
 
     def _wake(self) -> None:
         self._is_woken = False  # before the calls are taken: a later call wakes the loop again
@@ -142,3 +155,7 @@ class SiteVersionWatcher:
             log.info("Postgres is available again")
             self.unavailable_reason = None
         return self._last
+
+
+def _ignore(versions: Mapping[str, SiteVersion] | None) -> None:
+    """Do nothing with what was read."""

@@ -74,12 +74,18 @@ SELECT now() AS at, (SELECT schema_name FROM render.generations WHERE state = 'l
         AS changed_at
 
 -- name: site_versions
--- The same for all sites that ever had an article.
+-- The same for all sites that ever had an article. And for how many seconds a version may be relied on, if the query
+-- before this one found no writer: not if it is young, nor beyond the next change by time. See render.end_leases.
 SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name, s.site, s.version,
     greatest(s.changed_at,
              (SELECT max(b.at) FROM generation.visibility_changes b WHERE b.site = s.site AND b.at <= now()),
              (SELECT max(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = s.site AND at <= now()))
-        AS changed_at
+        AS changed_at,
+    CASE WHEN s.changed_at > now() - interval '2 seconds' THEN 0 ELSE least(0.05, extract(epoch FROM least(
+             (SELECT min(b.at) FROM generation.visibility_changes b WHERE b.site = s.site AND b.at > now()),
+             (SELECT min(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = s.site AND at > now()))
+        - now()))::float8 END AS lease_seconds,
+    NOT (SELECT pg_try_advisory_xact_lock(6776175)) AS are_writing
 FROM render.sites s
 
 -- name: hidden_articles

@@ -15,7 +15,7 @@ from services.render.site.saved_copies import SavedCopies
 from shared.http.app import HttpApp, http_server
 from shared.object_store import open_store
 from shared.sites import Sites
-from tests.shared.http.sockets import exchange
+from tests.shared.http.sockets import connect, exchange
 
 
 @asynccontextmanager
@@ -88,11 +88,18 @@ def requests(method: str, tag: str, date: str) -> list[bytes]:
     ]
 
 
+def under_a_lease(portal: Any) -> bool:
+    """Return whether cached pages are served without a query now."""
+    site = portal.site.slug
+    return bool(portal.portal._leases.hold(site, portal.portal._versions._last.get(site)))
+
+
 async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callable[[int], int]) -> None:
     """Status, headers and body are equal, whatever a client asks for; a withdrawn page is gone for both."""
     port = free_ports(2)
     for number in range(1, 40):
         await portal.add(number)
+    await portal.pool.execute("UPDATE render.sites SET changed_at = now() - interval '1 hour'")
     async with servers(portal, port):
         await exchange(port + 1, request(PAGE))
         await asyncio.sleep(LAST_MODIFIED_FINAL_SECONDS)
@@ -101,12 +108,14 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
         asked = requests("GET", named["etag"], named["last-modified"])
         asked += requests("HEAD", named["etag"], named["last-modified"])
         asked += [request(PAGE, method=method) for method in ("POST", "OPTIONS", "PUT", "BREW")]
-        statuses = set()
+        statuses, leased = set(), 0
         for sent in asked:
+            leased += under_a_lease(portal)
             loop = await exchange(port + 1, sent)  # what can be cached is from now on
             assert (sent, await exchange(port, sent)) == (sent, loop)
             statuses.add(loop.status)
         assert statuses >= {b"200", b"301", b"304", b"404", b"405"}
+        assert leased > 10
         await portal.change(1, state="killed")
         gone = [await exchange(port + number, request(PAGE)) for number in (0, 1)]
         assert gone[0] == gone[1]
@@ -118,3 +127,23 @@ async def test_icon_of_a_site_whose_theme_is_not_read_yet_is_not_found(portal: A
     assert (await portal.get("/favicon.ico")).status == 200
     portal.portal._icons.clear()
     assert (await portal.get("/favicon.ico")).status == 404
+
+
+async def test_pipelined_requests_get_their_responses_in_order(portal: Any, free_ports: Callable[[int], int]) -> None:
+    """A page from memory, one that is rendered and one that is not there, on one connection and sent at once."""
+    port = free_ports(2)
+    for number in range(1, 11):
+        await portal.add(number)
+    await portal.pool.execute("UPDATE render.sites SET changed_at = now() - interval '1 hour'")
+    numbers = [number for other in range(2, 11) for number in (1, other, 1)]
+    sent = [f"GET /bai-so-{number}-{number}.html HTTP/1.1\r\nHost: haihau.example\r\n\r\n" for number in numbers]
+    async with servers(portal, port):
+        for _ in range(3):
+            reader, writer = await connect(port)
+            writer.write("".join(sent).encode() + request("/khong-co.html"))
+            received = (await asyncio.wait_for(reader.read(), 20)).decode()
+            writer.close()
+            titles = [part.partition("</title>")[0] for part in received.split("<title>")[1:]]
+            assert [one.split(" ")[2] for one in titles[:-1]] == [str(number) for number in numbers]
+            assert received.count("HTTP/1.1 200 ") == len(numbers)
+            assert received.count("HTTP/1.1 404 ") == 1

@@ -67,3 +67,18 @@ def test_cached_page_is_expired_from_its_time_on() -> None:
     """A page whose article is withdrawn by time is expired, whatever the site's version is."""
     assert not page(expires_in=5).is_expired()
     assert page(expires_in=-0.001).is_expired()
+
+
+def test_page_that_another_thread_has_used_is_evicted_later() -> None:
+    """A page that was served without moving it goes to the end before it would be evicted, once."""
+    cache = PageCache(2 * COST_BYTES)
+    first = page()
+    serve(cache, key(1), first)
+    serve(cache, key(2), page())
+    first.was_used = True
+    serve(cache, key(3), page())
+    assert [cache.peek(key(number)) is not None for number in (1, 2, 3)] == [True, False, True]
+    serve(cache, key(4), page())
+    assert cache.peek(key(1)) is not None
+    serve(cache, key(5), page())
+    assert [cache.peek(key(number)) is not None for number in (1, 3, 4, 5)] == [False, False, True, True]
