@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
@@ -170,13 +170,6 @@ class BatchProducer:
     async def stop(self) -> None:
         """Close the connections; what is being sent has an unknown outcome."""
         await self.client.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     async def send(self, values: Mapping[int, Sequence[bytes]]) -> list[Appended]:
         """Write the values of each partition in their order, and return when all replicas in sync have them.
