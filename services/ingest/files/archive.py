@@ -33,6 +33,8 @@ from services.ingest.files.rules import (
 from services.ingest.files.xml_parts import PartCheck, is_xml
 
 CHUNK_BYTES = 1024 * 1024
+END_BYTES = 22
+"""Of the record that ends an archive, without its comment."""
 DOCUMENT_EXTENSIONS = ("pdf", "doc", "docx", "xls", "xlsx", "odt")
 """Documents in an archive that are checked as if they were uploaded themselves."""
 _MACRO_EXTENSIONS = (".docm", ".dotm", ".xlsm", ".xltm", ".xlam", ".xlsb", ".pptm", ".ppam", ".sldm")
@@ -40,10 +42,14 @@ _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PACKED = "\x01Ole10Native".encode("utf-16-le")
 _PROJECT = "_VBA_PROJECT".encode("utf-16-le")
 _PROGRAMS = (b"MZ", b"\x7fELF", b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"\xcf\xfa\xed\xfe", b"#!", b"ITSF")
+_PROGRAM_FILES = (b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe")
+"""In an Office document, which may have archives in it: other documents."""
 _ARCHIVES = (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"MSCF", b"L\0\0\0\x01\x14\x02\0")
 _UNICODE_PATH = 0x7075
 """An extra field with another name of the entry, which some programs use instead."""
 _TYPES = "[Content_Types].xml"
+_OVERRIDE = re.compile(rb"<(?:\w+:)?Override\s[^>]*>")
+_PART_NAME = re.compile(rb"PartName\s*=\s*[\"']([^\"']+)")
 _MAIN_PARTS = {
     b"wordprocessingml.document.main+xml": DOCX,
     b"spreadsheetml.sheet.main+xml": XLSX,
@@ -107,7 +113,7 @@ def _check_directory(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], s
     if unpacked > RATIO_FREE_BYTES and unpacked > RATIO_MAX * size:
         raise FileError(f"is packed more than {RATIO_MAX} times, as only archives are that attack", "bomb")
     ends = sorted((one.header_offset, one.header_offset + 30 + one.compress_size) for one in entries)
-    if ends[0][0] != 0 or len(archive.comment) > 1_000:
+    if ends[0][0] != 0 or len(archive.comment) > 1_000 or not _is_at_end(archive, size):
         raise refuse("has data before or after the archive", "polyglot")
     if any(end > begin for (_, end), (begin, _) in pairwise(ends)):
         raise refuse("has entries that overlap, as only archives have that attack", "bomb")
@@ -117,6 +123,13 @@ def _check_directory(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], s
         _check_entry(one)
     if len({one.filename for one in entries}) < len(entries):
         raise refuse("has two entries of the same name", "polyglot")
+
+
+def _is_at_end(archive: zipfile.ZipFile, size: int) -> bool:
+    """Return whether the file ends with the archive: what reads it looks for the last directory, whatever follows."""
+    assert archive.fp is not None
+    archive.fp.seek(size - END_BYTES - len(archive.comment))
+    return archive.fp.read(4) == b"PK\x05\x06"
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
@@ -186,6 +199,8 @@ def _check_office(archive: zipfile.ZipFile, names: set[str]) -> Findings:
     main = "word/" if found[0] == DOCX else "xl/"
     if not any(name.startswith(main) for name in parts):
         raise refuse("is a damaged Office document", "damaged")
+    for name in _main_parts(types):
+        _check_main_part(archive, name, names)
     findings = Findings(found[0])
     check = PartCheck(findings)
     for name in sorted(names):
@@ -197,6 +212,21 @@ def _check_office(archive: zipfile.ZipFile, names: set[str]) -> Findings:
     return findings
 
 
+def _main_parts(types: bytes) -> list[str]:
+    """Return the names of the parts that have the text of a document, or the sheets of a workbook."""
+    overrides = [one for one in _OVERRIDE.findall(types) if any(mark in one for mark in _MAIN_PARTS)]
+    return [found[1].decode("utf-8", "replace").lstrip("/") for one in overrides if (found := _PART_NAME.search(one))]
+
+
+def _check_main_part(archive: zipfile.ZipFile, name: str, names: set[str]) -> None:
+    present = next((one for one in names if one.lower() == name.lower()), None)  # names of parts have no case
+    if present is None:
+        raise refuse("is a damaged Office document", "damaged")
+    with archive.open(present) as content:
+        if not is_xml(content.read(64)):
+            raise refuse("has a part that is not XML, so it cannot be checked", "damaged")
+
+
 def _check_office_part(archive: zipfile.ZipFile, name: str, check: PartCheck) -> None:
     """Check a part of an Office document, whatever its name: names are declared by other parts."""
     with archive.open(name) as content:
@@ -204,6 +234,8 @@ def _check_office_part(archive: zipfile.ZipFile, name: str, check: PartCheck) ->
     is_required = name.lower().endswith((".xml", ".rels"))
     if is_required or is_xml(head):
         check.check_office(_part(archive, name), is_required=is_required)
+    elif head.startswith(_PROGRAM_FILES) and not name.lower().endswith(".odttf"):  # a font that is made unreadable
+        raise refuse("has other files packed into it, which may be programs", "embedded-files")
     elif head.startswith(_COMPOUND):
         embedded = _part(archive, name)
         if _PACKED in embedded:

@@ -28,6 +28,9 @@ _FILTERS = re.compile(
     rb"/(FlateDecode|Fl|ASCIIHexDecode|AHx|ASCII85Decode|A85|LZWDecode|LZW|RunLengthDecode|RL|CCITTFaxDecode|CCF"
     rb"|JBIG2Decode|DCTDecode|DCT|JPXDecode|Crypt)(?![A-Za-z0-9])"
 )
+_OPENS = re.compile(rb"/GoToR(?![A-Za-z0-9])")
+_ON_A_SERVER = re.compile(rb"/U?F\s*(?:\(\s*(?:(?:\\\\){2}|//|[a-z]+://)|<\s*(?:5c\s*5c|2f\s*2f))", re.IGNORECASE)
+"""The name of a file with that of its server: where Windows opens it, it logs in there."""
 _PACKED = re.compile(rb"/(?:Filter|F|DecodeParms|DP)(?![A-Za-z0-9])")
 _OBJECTS = (re.compile(rb"/N(?![A-Za-z0-9])"), re.compile(rb"/First(?![A-Za-z0-9])"))
 """What the dictionary of a stream of objects must have; not all programs read its type."""
@@ -63,7 +66,10 @@ def check_pdf(content: bytes | mmap) -> Findings:
     _check_end(content)
     found: set[bytes] = set()
     for part, is_stream in _parts(content):
-        names = set(_NAMES.findall(_unescaped(part)))
+        text = _unescaped(part)
+        if not is_stream and _OPENS.search(text) and _ON_A_SERVER.search(text):
+            raise refuse("opens a file on a server, which tells that who reads it", "external-content")
+        names = set(_NAMES.findall(text))
         found |= names & _NAMES_IN_STREAMS if is_stream else names
     if b"Encrypt" in found:
         raise encrypted()

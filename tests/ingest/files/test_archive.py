@@ -48,6 +48,39 @@ def test_check_archive_checks_every_document_in_it(tmp_path: Path) -> None:
     assert seen == [("a/b.PDF", b"one"), ("c.docx", b"two")]
 
 
+@pytest.mark.parametrize("tail", [b"\0", b"<html><script>alert(1)</script>", b"%PDF-1.7"])
+def test_check_archive_with_data_after_its_end_is_refused(tmp_path: Path, tail: bytes) -> None:
+    """What follows an archive, or a document that is one, is another file; a comment is a part of it."""
+    for content in (zipped({"a.txt": b"x"}), docx()):
+        with pytest.raises(FileError) as raised:
+            check_archive(written(tmp_path, content + tail), lambda *_: None)
+        assert raised.value.code == "polyglot"
+    assert check_archive(written(tmp_path, zipped({"a.txt": b"x"}, comment=b"x" * 900)), lambda *_: None).warnings == []
+
+
+@pytest.mark.parametrize("name", ["word/media/image1.png", "word/embeddings/oleObject1.bin", "setup.exe"])
+def test_check_archive_document_with_a_program_is_refused(tmp_path: Path, name: str) -> None:
+    """A program is one under any name, also in a document; a font that Word has made unreadable may begin like one."""
+    with pytest.raises(FileError) as raised:
+        check_archive(written(tmp_path, docx({name: b"MZ\x90\0" + bytes(100)})))
+    assert raised.value.code == "embedded-files"
+    font = {"word/fonts/font1.odttf": b"MZ" + bytes(100)}
+    assert check_archive(written(tmp_path, docx(font))).warnings == []
+
+
+@pytest.mark.parametrize("text", [b"", b"  ", b"PK\x03\x04", None])
+def test_check_archive_document_without_its_text_is_damaged(tmp_path: Path, text: bytes | None) -> None:
+    """The part that its types name as the text is there and is XML: readers could not open it otherwise."""
+    content = (
+        docx({"word/document.xml": text or b""})
+        if text is not None
+        else docx().replace(b"document.xml", b"documen2.xm_")
+    )
+    with pytest.raises(FileError) as raised:
+        check_archive(written(tmp_path, content))
+    assert raised.value.code == "damaged"
+
+
 def test_check_archive_same_name_twice_is_refused(tmp_path: Path) -> None:
     """Two entries of one name are read differently by different programs."""
     content = zipped({"a1.txt": b"x", "a2.txt": b"y"}).replace(b"a2.txt", b"a1.txt")

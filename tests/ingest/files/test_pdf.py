@@ -25,6 +25,19 @@ def test_check_pdf_finds_each_script_between_streams(name: bytes) -> None:
         check_pdf(pdf(b"<<>>stream\nx\nendstream ", b"<<" + name + b" 3 0 R>>"))
 
 
+@pytest.mark.parametrize(
+    "target",
+    [b"/F(\\\\\\\\may-chu\\\\a.pdf)", b"/F<5C5C6D6179>", b"/UF (//may-chu/a.pdf)", b"/F(file://may-chu/a.pdf)"],
+)
+def test_check_pdf_that_opens_a_file_on_a_server_is_refused(target: bytes) -> None:
+    """Windows logs in at the server of such a name; another file of the same folder, and a link, are ordinary."""
+    with pytest.raises(FileError) as raised:
+        check_pdf(pdf(b"<</S/GoToR" + target + b"/D[0/Fit]>>"))
+    assert raised.value.code == "external-content"
+    for ordinary in (b"<</S/GoToR/F(phu-luc.pdf)/D[0/Fit]>>", b"<</S/URI/URI(https://haihau.example/)>>"):
+        assert check_pdf(pdf(ordinary)).warnings == []
+
+
 def test_check_pdf_accepts_packed_objects_without_scripts() -> None:
     """Packed objects of ordinary documents are accepted; similar names are other names."""
     assert check_pdf(pdf(object_stream(b"1 0 <</Type/Page/JSX 1/Launcher 2>>"))).warnings == []
