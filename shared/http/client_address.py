@@ -6,11 +6,11 @@ passes the others on as the client sent them.
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 Network = IPv4Network | IPv6Network
@@ -44,7 +44,19 @@ def unmapped(network: Network) -> Network:
     return IPv4Network((mapped, network.prefixlen - 96))
 
 
-TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+class Networks(tuple[Network, ...]):  # noqa: SLOT001 - it keeps its hash
+    """Networks that are hashed once: to hash one takes longer than to look up what is known of an address in them."""
+
+    def __hash__(self) -> int:
+        """Return what a tuple of them would."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+
+TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), AfterValidator(Networks)]
 """A setting: networks whose X-Forwarded-For is trusted, separated by commas or spaces."""
 
 
@@ -61,7 +73,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
     if found is None:
         return ClientAddress(peer, is_exact=False)
     for hop in reversed(",".join(forwarded).split(",")) if forwarded else ():
-        if not _is_trusted(found.ip, trusted):
+        if not _is_trusted(found.exact.address, trusted):
             break
         before = _named(hop)
         if before is None:
@@ -107,7 +119,7 @@ def _parsed(text: str) -> _Named | None:
 def is_proxy(address: str, trusted: tuple[Network, ...]) -> bool:
     """Return whether an address is that of a trusted proxy: one that named nobody. Loopback is this machine."""
     ip = parse_address(address)
-    return ip is not None and not ip.is_loopback and _is_trusted(ip, trusted)
+    return ip is not None and not ip.is_loopback and _is_trusted(str(ip), trusted)
 
 
 def address_prefix(address: str) -> str:
@@ -122,5 +134,6 @@ def address_prefix(address: str) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _is_trusted(ip: IPv4Address | IPv6Address, trusted: tuple[Network, ...]) -> bool:
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    ip = ip_address(address)
     return any(ip in network for network in trusted)

@@ -1,6 +1,6 @@
 """Whose request it is, behind proxies."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 from pydantic import TypeAdapter
@@ -104,3 +104,15 @@ def test_trusted_proxies_in_mapped_notation_are_ipv4() -> None:
     networks = TypeAdapter(TrustedProxies).validate_python("::ffff:10.0.0.0/104 ::ffff:192.0.2.1 2001:db8::/32 ::/0")
     assert [str(one) for one in networks] == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "::/0"]
     assert client_address("10.1.2.3", ["203.0.113.9"], networks).address == "203.0.113.9"
+
+
+def test_networks_of_the_settings_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request looks its proxy up; to hash the networks for that takes longer than everything else."""
+    trusted = TypeAdapter(TrustedProxies).validate_python("10.0.0.0/8, 127.0.0.0/8")
+    assert trusted == (ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"))
+    hashed: list[IPv4Network] = []
+    real = IPv4Network.__hash__
+    monkeypatch.setattr(IPv4Network, "__hash__", lambda network: hashed.append(network) or real(network))
+    for number in range(3):
+        assert client_address("127.0.0.1", [f"198.51.100.{number}"], trusted).address == f"198.51.100.{number}"
+    assert len(hashed) == len(trusted)
