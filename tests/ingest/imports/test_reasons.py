@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest.imports.readers.feeds import _NO_FEEDS
 from services.ingest.imports.reasons import REASONS, reason_in_vietnamese
-from tests.ingest.imports.test_vietnamese import ENGLISH, made_by
+from tests.ingest.imports.test_vietnamese import ENGLISH, FOLDER, made_by
 
 MAKERS = {
     **dict.fromkeys(("FormatError", "LeftOutError", "PageError", "DecodingError", "FileError", "ValueError"), 0),
@@ -21,6 +21,17 @@ def test_each_reason_of_an_import_is_known_in_vietnamese() -> None:
     """No reason for which a file or an item is refused is left in English."""
     found = {one for one in made_by(MAKERS) if one.replace("X1", "").strip(" ;:,")} | set(_NO_FEEDS.values())
     assert len(found) > 70
+    said = {one: reason_in_vietnamese(one).replace("X1", "") for one in found}
+    assert {one: text for one, text in said.items() if ENGLISH.search(text) or text == one.replace("X1", "")} == {}
+
+
+def test_each_refusal_of_a_document_is_known_in_vietnamese() -> None:
+    """A Word document is checked as an uploaded file is: why it is refused is no English either."""
+    checks = [FOLDER.parent / "files" / name for name in ("archive.py", "xml_parts.py", "rules.py", "inspection.py")]
+    found = made_by({"refuse": 0, "FileError": 0}, *checks) - {"is X1; X1"}
+    found = {one for one in found if "PDF" not in one.partition(";")[0]}
+    found.add("is an e-mail; supported types are PDF, ZIP")
+    assert len(found) > 25
     said = {one: reason_in_vietnamese(one).replace("X1", "") for one in found}
     assert {one: text for one, text in said.items() if ENGLISH.search(text) or text == one.replace("X1", "")} == {}
 

@@ -40,10 +40,10 @@ def messages() -> set[str]:
     return made_by(MAKERS) | {text.replace("{count}", "X1") for _, _, text in _LOST}
 
 
-def made_by(makers: Mapping[str, int]) -> set[str]:
-    """Return the texts with which the code of imports calls some functions; of each the place of its text."""
+def made_by(makers: Mapping[str, int], *files: Path) -> set[str]:
+    """Return the texts with which files, by default all of imports, call functions; of each the place of its text."""
     found: set[str] = set()
-    for file in FOLDER.rglob("*.py"):
+    for file in files or FOLDER.rglob("*.py"):
         functions = (ast.FunctionDef, ast.AsyncFunctionDef)
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for function in (one for one in ast.walk(tree) if isinstance(one, functions)):
