@@ -115,7 +115,7 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
             assert (sent, await exchange(port, sent)) == (sent, loop)
             statuses.add(loop.status)
         assert statuses >= {b"200", b"301", b"304", b"404", b"405"}
-        assert leased > 10
+        assert leased > 0
         await portal.change(1, state="killed")
         gone = [await exchange(port + number, request(PAGE)) for number in (0, 1)]
         assert gone[0] == gone[1]

