@@ -25,11 +25,11 @@ def install() -> None:
     install_packages(VENV, TEMPLATES / "requirements.txt")
 
 
-def hugo(folder: Path) -> list[str]:
+def hugo(folder: Path, site: Path) -> list[str]:
     """Return the command that builds the site of a folder with Hugo."""
     binary = next(VENV.glob("lib/python*/site-packages/hugo/binaries/hugo*"))
     given = ["--source", str(TEMPLATES / "hugo"), "--contentDir", str(folder / "hugo"), "--noBuildLock", "--quiet"]
-    return [str(binary), *given, "--cacheDir", str(folder / "cache"), "--destination", str(folder / "hugo-site")]
+    return [str(binary), *given, "--cacheDir", str(folder / "cache"), "--destination", str(site)]
 
 
 def surroundings(folder: Path) -> dict[str, str]:
@@ -37,11 +37,11 @@ def surroundings(folder: Path) -> dict[str, str]:
     return {"GOMAXPROCS": "1", "HUGO_STATICDIR": str(folder / "static")}
 
 
-def pelican(folder: Path) -> list[str]:
+def pelican(folder: Path, site: Path) -> list[str]:
     """Return the command that builds the site of a folder with Pelican."""
     settings = str(TEMPLATES / "pelican" / "pelicanconf.py")
     program = [str(VENV / "bin" / "python"), "-m", "pelican", str(folder / "pelican"), "--quiet"]
-    return [*program, "--settings", settings, "--output", str(folder / "pelican-site")]
+    return [*program, "--settings", settings, "--output", str(site)]
 
 
 def write(articles: Iterable[Article], folder: Path) -> None:

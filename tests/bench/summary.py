@@ -45,6 +45,8 @@ FIGURES = {
     "page_gzip": Figure("The same, compressed", "×", 0.7),
     "hugo": Figure("Static export: of Hugo, by processor seconds", "×", 0.6),
     "pelican": Figure("Static export: of Pelican, by processor seconds", "×", 1.0),
+    "hugo_pages": Figure("Static export of what Hugo makes, too: of Hugo, by processor seconds", "×", 0.6),
+    "pelican_pages": Figure("Static export of what Pelican makes, too: of Pelican, by processor seconds", "×", 1.0),
 }
 
 
