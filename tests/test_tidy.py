@@ -184,6 +184,7 @@ TESTED_ELSEWHERE = {
     "services/ingest/articles/republish_command.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/topic_recovery.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/witness.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
+    "services/render/export/redirects.py": "tests/render/export/test_exporter.py, with all of an export",
     "services/render/rebuild/command.py": "tests/e2e/test_portal_rebuild.py, as a process",
     "services/stats/admin/adjust.py": "tests/e2e/test_commands.py, with Kafka",
     "services/stats/admin/lost_adjustments.py": "tests/restore/test_adjustments_after_a_restore.py, with Kafka",

@@ -34,6 +34,7 @@ from services.render.pages.structured_data import (
     web_site,
 )
 from services.render.pages.tables import cell_class, table_shape
+from services.render.pages.template_compiler import SharedNames
 from services.render.pages.themes import RASTER, read_theme, theme_of
 from services.render.pages.translations import (
     error_text,
@@ -247,71 +248,83 @@ def _author_path(site: Site, name: str) -> str:
 
 
 def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
-    theme = theme_of(site)
-    everywhere: dict[str, Any] = {
-        "site": site,
-        "public_url": public_url,
-        "path": path,
-        "canonical": public_url + path,
-        "is_local": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
-        "asset": theme.paths.__getitem__,
-        "style_path": theme.paths["site.css"],
-        "script_path": theme.paths["site.js"],
-        "icon_path": theme.paths["icon.svg"],
-        "touch_icon_path": theme.paths.get("touch-icon.png", ""),
-        "share_image_path": theme.share_image or (site.emblem if site.emblem.endswith(RASTER) else ""),
-        "emblem_path": site.emblem or theme.emblem,
-        "data": [],
-        "noindex": False,
-        "inside": {},
-        "inline_script": theme.inline_script,
-        "words": translations(site),
-        "locale": og_locale(site),
-        "section": None,
-        "corrections_path": CORRECTIONS_PATH,
-        "banners_of": lambda place: banners(site, place),
-        "last_end": last_end,
-        "until_mark": until_mark,
-        "menus": {name: menu_links(site, name) for name in MENUS},
-        "static_page_path": page_path_of,
-        "author_path_of": lambda name: _author_path(site, name),
-        "article_path": article_path,
-        "section_path": section_path,
-        "tag_path": tag_path,
-        "tag_slug": name_slug,
-        "month_path": month_path,
-        "page_path": page_path,
-        "feed_path": feed_path,
-        "feed_title": feed_title,
-        "month_name": lambda year, month: month_name(year, month, site.language),
-        "summary": summary,
-        "plain": inline_text,
-        "srcset": srcset,
-        "fallback_image": fallback_image,
-        "crop": crop,
-        "is_hosted": is_hosted,
-        "hosted_images": hosted_images,
-        "embed_url": embed_url,
-        "file_extension": file_extension,
-        "file_note": lambda file: file_note(file, site),
-        "table_shape": table_shape,
-        "saved_path": saved_path,
-        "share_links": share_links,
-        "cell_class": cell_class,
-        "platform_names": PLATFORM_NAMES,
-        "text_update": text_update,
-        "local_iso": lambda instant: local_iso(instant, site),
-        "visible_date": lambda article: local_date(
-            article.published_at, site.zone, site.language, article.date_precision
-        ),
-        "source_label": source_label,
-        "language_name": lambda language: language_name(site, language),
-        "visible_hour": lambda instant: local_hour(instant, site.zone),
-        "visible_short_day": lambda instant: local_short_day(instant, site.zone, site.language),
-        "media_kind": media_kind,
-        "visible_day": lambda instant: local_day(instant, site.zone, site.language),
-        "result_count": lambda count, more: result_count(site, count, more=more),
-        "visible_time": lambda instant: local_date(instant, site.zone, site.language),
-    }
-    html = theme.templates.get_template(template).render(**{**everywhere, **given})
+    shared = _shared_names(site, public_url)
+    own = {"path": path, "canonical": public_url + path, "data": [], "noindex": False, "inside": {}, "section": None}
+    html = theme_of(site).templates.get_template(template).render({**shared, SharedNames.NAME: shared, **own, **given})
     return Document(html.encode())
+
+
+_shared: dict[str, tuple[Site, str, SharedNames]] = {}
+"""By slug: the site and address of the last page, and what all pages of both have."""
+
+
+def _shared_names(site: Site, public_url: str) -> SharedNames:
+    known = _shared.get(site.slug)
+    if known is None or known[0] is not site or known[1] != public_url:
+        known = _shared[site.slug] = site, public_url, _make_shared_names(site, public_url)
+    return known[2]
+
+
+def _make_shared_names(site: Site, public_url: str) -> SharedNames:
+    theme = theme_of(site)
+    return SharedNames(
+        {
+            "site": site,
+            "public_url": public_url,
+            "is_local": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
+            "asset": theme.paths.__getitem__,
+            "style_path": theme.paths["site.css"],
+            "script_path": theme.paths["site.js"],
+            "icon_path": theme.paths["icon.svg"],
+            "touch_icon_path": theme.paths.get("touch-icon.png", ""),
+            "share_image_path": theme.share_image or (site.emblem if site.emblem.endswith(RASTER) else ""),
+            "emblem_path": site.emblem or theme.emblem,
+            "inline_script": theme.inline_script,
+            "words": translations(site),
+            "locale": og_locale(site),
+            "corrections_path": CORRECTIONS_PATH,
+            "banners_of": lambda place: banners(site, place),
+            "last_end": last_end,
+            "until_mark": until_mark,
+            "menus": {name: menu_links(site, name) for name in MENUS},
+            "static_page_path": page_path_of,
+            "author_path_of": lambda name: _author_path(site, name),
+            "article_path": article_path,
+            "section_path": section_path,
+            "tag_path": tag_path,
+            "tag_slug": name_slug,
+            "month_path": month_path,
+            "page_path": page_path,
+            "feed_path": feed_path,
+            "feed_title": feed_title,
+            "month_name": lambda year, month: month_name(year, month, site.language),
+            "summary": summary,
+            "plain": inline_text,
+            "srcset": srcset,
+            "fallback_image": fallback_image,
+            "crop": crop,
+            "is_hosted": is_hosted,
+            "hosted_images": hosted_images,
+            "embed_url": embed_url,
+            "file_extension": file_extension,
+            "file_note": lambda file: file_note(file, site),
+            "table_shape": table_shape,
+            "saved_path": saved_path,
+            "share_links": share_links,
+            "cell_class": cell_class,
+            "platform_names": PLATFORM_NAMES,
+            "text_update": text_update,
+            "local_iso": lambda instant: local_iso(instant, site),
+            "visible_date": lambda article: local_date(
+                article.published_at, site.zone, site.language, article.date_precision
+            ),
+            "source_label": source_label,
+            "language_name": lambda language: language_name(site, language),
+            "visible_hour": lambda instant: local_hour(instant, site.zone),
+            "visible_short_day": lambda instant: local_short_day(instant, site.zone, site.language),
+            "media_kind": media_kind,
+            "visible_day": lambda instant: local_day(instant, site.zone, site.language),
+            "result_count": lambda count, more: result_count(site, count, more=more),
+            "visible_time": lambda instant: local_date(instant, site.zone, site.language),
+        }
+    )

@@ -6,7 +6,7 @@ import pytest
 from jinja2 import DictLoader, Environment, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
-from services.render.pages.template_compiler import FastEnvironment
+from services.render.pages.template_compiler import FastEnvironment, SharedNames
 
 TEMPLATES = {
     "base": """{% from "macros" import named with context %}<title>{% block title %}{{ site }}{% endblock %}</title>
@@ -60,3 +60,28 @@ def test_undefined_variable_is_an_error() -> None:
     for template in ("{{ nothing }}", "{{ nothing() }}", "{{ text.nothing }}", "{{ text.nothing() }}"):
         with pytest.raises(UndefinedError):
             environment.from_string(template).render(text="x")
+
+
+IMPORTING = {
+    "of_site": """{% macro named() %}{{ site }}
+{% if site %}{% set twice = site * 2 %}{{ twice }}{% endif %}{% endmacro %}""",
+    "of_page": """{% macro told() %}{{ site }}: {{ text }}{% endmacro %}""",
+    "page": """{% import "of_site" as a with context %}{% from "of_page" import told with context %}
+{{ a.named() }}{{ told() }}""",
+    "other": """{% set site = text %}{% from "of_site" import named with context %}{{ named() }}""",
+}
+
+
+def test_import_that_uses_shared_names_only_is_run_once() -> None:
+    """It is one module for all pages of a site; what uses names or values of a page follows the page."""
+    ours, jinjas = (
+        kind(loader=DictLoader(IMPORTING), autoescape=True, undefined=StrictUndefined)
+        for kind in (FastEnvironment, Environment)
+    )
+    shared = SharedNames({"site": "A & B"})
+    for text in HOSTILE:
+        for name in ("page", "other"):
+            given = {**shared, "text": text}
+            expected = jinjas.get_template(name).render(given)
+            assert ours.get_template(name).render({**given, SharedNames.NAME: shared}) == expected
+    assert shared.modules.keys() == {"of_site"}
