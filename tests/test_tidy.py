@@ -190,7 +190,6 @@ TESTED_ELSEWHERE = {
     "services/stats/admin/lost_adjustments.py": "tests/restore/test_adjustments_after_a_restore.py, with Kafka",
     "services/stats/admin/lost_records.py": "tests/chaos/test_log_changes.py, with Kafka",
     "services/stats/admin/verify/log_recount.py": "tests/chaos/test_verify.py, with Kafka",
-    "services/stats/admin/verify/stored.py": "tests/stats/counting/test_whole_path.py, on random histories",
     "services/stats/admin/verify/sums.py": "tests/stats/admin/verify/test_comparison.py",
     "services/stats/admin/verify/values.py": "tests/stats/admin/verify/test_comparison.py",
     "services/stats/counter_api/badge.py": "tests/stats/counter_api/test_badge_and_fragment.py",

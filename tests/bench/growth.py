@@ -19,11 +19,14 @@ import asyncpg
 
 from deploy.local.bootstrap import ROOT
 from services.stats.counter_api.counter_query import read_counter
+from services.stats.counting.article_sums import sum_settled_days
+from services.stats.counting.settled import settled_before
 from services.stats.queries import SQL as STATS_SQL
 from services.stats.shared_reads import open_snapshot
 from services.stats.statistics.report import read_page
 from services.stats.statistics.top_articles import DayRange, read_top_articles
 from shared.kafka.connection import KafkaConfig
+from shared.postgres import open_pool
 from shared.sites_file import read_sites
 from shared.topic_check import alter_config, topic_client
 from shared.topics import PAGE_VIEWS, TIMESTAMPS
@@ -102,6 +105,7 @@ def _measure(infrastructure: Infrastructure, case: Case, copy: Counting, options
     _follow(copy, counter, records)
     case.add("counting the log", time.monotonic() - begun)
     copy.check_total("views", simulated + views)
+    asyncio.run(_measure_sums(case, copy))
     _measure_sizes(infrastructure, case, copy)
     for number in range(options.rounds):
         records += _measure_batches(
@@ -124,6 +128,17 @@ async def _set_timestamps(kafka: str, kind: str) -> None:
 def _follow(copy: Counting, counter: Service, records: int) -> None:
     samples = follow(copy.database, records, every_seconds=0.05, timeout_seconds=900, check=counter.check)
     asyncio.run(samples)
+
+
+async def _measure_sums(case: Case, copy: Counting) -> None:
+    """Sum the settled days, as counters do in the background."""
+    pool = await open_pool(copy.database, role="presstally_stats")
+    counted = await pool.fetch(SQL["counted_offsets"])
+    begun = time.monotonic()
+    ends = {row["partition"]: row["next_offset"] for row in counted}
+    await sum_settled_days(pool, 1, await settled_before(pool, 1, ends))
+    case.add("summing the past, s", time.monotonic() - begun)
+    await pool.close()
 
 
 def _measure_sizes(infrastructure: Infrastructure, case: Case, copy: Counting) -> None:

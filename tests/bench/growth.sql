@@ -113,3 +113,6 @@ WHERE relnamespace = 'stats'::regnamespace AND relkind = 'r'
 SELECT FROM stats.offsets
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND partition = 0
 FOR NO KEY UPDATE
+
+-- name: counted_offsets
+SELECT partition, next_offset FROM stats.offsets WHERE generation = 1

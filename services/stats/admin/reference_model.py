@@ -78,6 +78,14 @@ class SeenAt(NamedTuple):
     window_index: int
 
 
+class FirstView(NamedTuple):
+    """The view that makes a visitor: its buckets follow from it."""
+
+    site: str
+    article: str | None
+    at: int
+
+
 def recount(
     partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]],
     sites: Mapping[str, Site],
@@ -121,9 +129,22 @@ class ReferenceCounter:
         self._excluded = excluded
         self._new_articles_max = new_articles_max
         self._expected = Expected()
-        self._daily_visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
-        """(site, local day, visitor ID) → the buckets of its first view on each partition."""
+        self._daily_visitors: defaultdict[tuple[str, int], dict[int, FirstView]] = defaultdict(dict)
+        """(site, local day) → visitor ID → its first view on the first partition that has one."""
+        self._other_views: defaultdict[tuple[str, int, int], list[FirstView]] = defaultdict(list)
+        """(site, local day, visitor ID) → its first view on each further partition."""
+        self._names: dict[str, str] = {}
+        """Articles that visitors began with, each once in memory."""
         self._reset(PartitionValues(), ALL_IN_THE_LOG)
+
+    def end_partition(self) -> PartitionValues:
+        """End the partition and return its values; only its visitors are kept."""
+        self._finish_partition()
+        values = self._values
+        self._expected.records += values.records
+        self._expected.partitions = {n: one for n, one in self._expected.partitions.items() if one is not values}
+        self._reset(PartitionValues(), ALL_IN_THE_LOG)
+        return values
 
     def begin_partition(self, number: int, stored: StoredArticles = ALL_IN_THE_LOG, evidence_from: int = 0) -> None:
         """Begin another partition: the state of the one before has no effect on it."""
@@ -184,17 +205,22 @@ class ReferenceCounter:
         self._reset(PartitionValues(), ALL_IN_THE_LOG)
         for values in self._expected.partitions.values():
             self._add_partition(values)
-        for (site, day, visitor_id), (first, *others) in self._daily_visitors.items():
-            number = int(visitor_id, 16)
-            self._expected.daily_visitors[site, day].add(number - (number >> 63 << 64))
-            for bucket in first:
-                self._expected.counts[bucket].visitors += 1
-            for bucket in {bucket for buckets in others for bucket in buckets}.difference(first):
-                self._expected.tolerance[bucket].more += 1
-            for bucket in first:
-                if any(bucket not in buckets for buckets in others):
-                    self._expected.tolerance[bucket].fewer += 1
+        for (site, day), visitors in self._daily_visitors.items():
+            self._expected.daily_visitors[site, day] = set(visitors)
+            for visitor, view in visitors.items():
+                others = self._other_views.get((site, day, visitor), [])
+                self._add_visitor(buckets_of(view, day), [buckets_of(other, day) for other in others])
+        self._daily_visitors.clear()
         return self._expected
+
+    def _add_visitor(self, first: list[Bucket], others: list[list[Bucket]]) -> None:
+        for bucket in first:
+            self._expected.counts[bucket].visitors += 1
+        for bucket in {bucket for buckets in others for bucket in buckets}.difference(first):
+            self._expected.tolerance[bucket].more += 1
+        for bucket in first:
+            if any(bucket not in buckets for buckets in others):
+                self._expected.tolerance[bucket].fewer += 1
 
     def _add_partition(self, values: PartitionValues) -> None:
         self._expected.records += values.records
@@ -283,7 +309,7 @@ class ReferenceCounter:
         for bucket in buckets:
             self._values.counts[bucket].views += 1
         if event.visitor is not None:
-            self._add_daily_visitor((event.site, day, event.visitor.lower()), buckets)
+            self._add_daily_visitor(event, (event.site, day, event.visitor.lower()))
 
     def _add_activity(self, event: PageEvent, visitor: str, site: Site, day: int) -> None:
         view = None
@@ -296,11 +322,19 @@ class ReferenceCounter:
         name = page_name(event.path) if event.kind == "view" and event.article is None else event.article
         self._evidence.add(event, day, name, self._window_seq)
 
-    def _add_daily_visitor(self, visitor: tuple[str, int, str], buckets: list[Bucket]) -> None:
+    def _add_daily_visitor(self, event: PageEvent, visitor: tuple[str, int, str]) -> None:
         """A visitor is an ID's first view of the site's local day; it counts in the buckets of that view."""
-        if visitor not in self._seen:
-            self._seen.add(visitor)
-            self._daily_visitors.setdefault(visitor, []).append(buckets)
+        if visitor in self._seen:
+            return
+        self._seen.add(visitor)
+        site, day, text = visitor
+        number = int(text, 16)
+        number -= number >> 63 << 64
+        article = None if event.article is None else self._names.setdefault(event.article, event.article)
+        view = FirstView(self._names.setdefault(site, site), article, event.at)
+        of_day = self._daily_visitors[site, day]
+        if of_day.setdefault(number, view) is not view:
+            self._other_views[site, day, number].append(view)
 
     def _host(self, event: PageEvent, site: Site, day: int) -> str:
         """A visit is attributed to the host of its first view. Hosts beyond a day's limit share one."""

@@ -21,7 +21,6 @@ from services.stats.admin.reference_model import recount
 from services.stats.admin.verify.command import drift_message
 from services.stats.admin.verify.comparison import compare
 from services.stats.admin.verify.settled_days import LogBegin
-from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import LogSpan
 from services.stats.counting import evidence, known_articles
 from services.stats.counting.decoding import RawBatch, RawRecord, decode
@@ -40,6 +39,7 @@ from services.stats.local_calendar import day_start
 from shared.kafka.last_record import record_checksum
 from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
+from tests.stats.admin.verify.reading import read_all
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
 
 TABLES = (
@@ -162,7 +162,7 @@ async def drifts(pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]]) -> 
         spans[number] = LogSpan(begin, arrived, {}, last)
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         begins = {number: LogBegin(span.begin, span.first_arrived) for number, span in spans.items()}
-        there = await read_stored(connection, begins)
+        there = await read_all(connection, begins)
     there.clock_ms = max((one.newest_arrived for one in there.partitions.values()), default=0)
     known = {number: there.articles_of(number, span.begin) for number, span in spans.items()}
     found = excluded_visitors(partitions, [one.row for one in there.exclusions])

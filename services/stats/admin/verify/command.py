@@ -8,16 +8,20 @@ import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from aiokafka import AIOKafkaConsumer
+
+from services.stats.admin.reference_values import Expected
 from services.stats.admin.verify.adjustments import verify_adjustments
-from services.stats.admin.verify.comparison import compare, find_losses
-from services.stats.admin.verify.log_recount import recount_log
+from services.stats.admin.verify.comparison import Comparison
+from services.stats.admin.verify.log_recount import LogRecount
 from services.stats.admin.verify.settled_days import read_log_begins
-from services.stats.admin.verify.stored import read_stored
+from services.stats.admin.verify.stored import StoredReader
 from services.stats.admin.verify.values import UNBOUNDED, Drift
 from services.stats.settings import StatsSettings
 from shared.cli import open_command_pool
 from shared.kafka.log_reader import log_reader
-from shared.sites import Site
+from shared.progress_bar import progress_bar
+from shared.sites import Site, Sites
 from shared.sites_file import read_sites
 
 STATEMENT_SECONDS = 600.0
@@ -36,16 +40,16 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     ):
         begins = await read_log_begins(reader)
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            stored = await read_stored(connection, begins)
-        expected, spans = await recount_log(reader, stored, sites)
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # while the log is read
+            comparison, expected = await _compare(StoredReader(connection, begins), reader, sites)
         adjustments = await verify_adjustments(reader, pool)
-    for number, loss in sorted(find_losses(stored, expected, spans).items()):
+    for number, loss in sorted(comparison.losses.items()):
         since = datetime.fromtimestamp(loss.until_ms / 1000, UTC).isoformat(timespec="seconds")
         print(
             f"partition {number}: {loss.records} counted records from before {since} are no longer in the log; "
             "the values that they touch are compared within bounds and with their sums"
         )
-    report = compare(stored, expected, spans, sites)
+    report = comparison.report
     drifts = [*report.drifts, *adjustments.drifts]
     for drift in drifts:
         print(drift_message(drift, sites))
@@ -55,6 +59,22 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
         return 1
     print(f"drift 0 over {counters} counters, {expected.records} records")
     return 0
+
+
+async def _compare(stored_reader: StoredReader, log: AIOKafkaConsumer, sites: Sites) -> tuple[Comparison, Expected]:
+    """Compare one partition after the other: only one is in memory."""
+    stored = await stored_reader.read_stored()
+    recount = LogRecount(log, stored, sites)
+    await recount.begin()
+    comparison = Comparison(stored, sites, may_lack=recount.may_lack)
+    with progress_bar("records", recount.records) as advance:
+        async for number in stored_reader.partitions(stored, recount.partitions):
+            comparison.compare_partition(number, *await recount.partition(number, advance))
+    expected = recount.finish()
+    async for site, day, ids in stored_reader.visitor_days():
+        comparison.compare_visitor_day(site, day, ids, expected)
+    comparison.finish(expected)
+    return comparison, expected
 
 
 def drift_message(drift: Drift, sites: Mapping[str, Site]) -> str:

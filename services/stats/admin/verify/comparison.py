@@ -24,7 +24,7 @@ from services.stats.admin.verify.article_sums import compare_article_sums
 from services.stats.admin.verify.evidence import compare_evidence
 from services.stats.admin.verify.exclusions import compare_exclusions
 from services.stats.admin.verify.known_articles import compare_known_articles
-from services.stats.admin.verify.sums import check_settled_days, check_sums
+from services.stats.admin.verify.sums import check_settled_days, check_sums, check_visitors
 from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, SettledDays, StoredValues, VerifyReport
 from shared.sites import Site
 
@@ -52,18 +52,22 @@ class Loss(NamedTuple):
     """They arrived before this."""
 
 
-def find_losses(stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan]) -> dict[int, Loss]:
-    """Return the losses by partition, for those that have one."""
-    losses = {}
-    for number, progress in stored.partitions.items():
-        span = spans[number]
-        counted = progress.next_offset - progress.offsets_without_record
-        missing = counted - expected.partitions[number].records
-        if missing > 0 and (span.begin > 0 or any(gap.partition == number for gap in stored.gaps)):
-            available_from = progress.newest_arrived if span.first_arrived is None else span.first_arrived
-            until = max([available_from, *(gap.counted_until for gap in stored.gaps if gap.partition == number)])
-            losses[number] = Loss(missing, min(until or stored.clock_ms, stored.clock_ms))
-    return losses
+def find_loss(stored: StoredValues, number: int, records: int, span: LogSpan) -> Loss | None:
+    """Return the loss of a partition, if it has one.
+
+    Args:
+        stored: Its progress and gaps.
+        number: Of the partition.
+        records: How many of the counted ones the log has.
+        span: What the log has.
+    """
+    progress = stored.partitions[number]
+    missing = progress.next_offset - progress.offsets_without_record - records
+    if missing <= 0 or (span.begin == 0 and not any(gap.partition == number for gap in stored.gaps)):
+        return None
+    available_from = progress.newest_arrived if span.first_arrived is None else span.first_arrived
+    until = max([available_from, *(gap.counted_until for gap in stored.gaps if gap.partition == number)])
+    return Loss(missing, min(until or stored.clock_ms, stored.clock_ms))
 
 
 def has_new_log(gaps: list[Gap], partition: int) -> bool:
@@ -74,7 +78,7 @@ def has_new_log(gaps: list[Gap], partition: int) -> bool:
 def compare(
     stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan], sites: Mapping[str, Site]
 ) -> VerifyReport:
-    """Compare stored and expected values.
+    """Compare stored and expected values that are all in memory.
 
     Args:
         stored: From Postgres.
@@ -82,7 +86,8 @@ def compare(
         spans: By partition: what the log still has.
         sites: By slug; their zones determine where days begin.
     """
-    comparison = _Comparison(stored, expected, spans, sites)
+    may_lack = any(span.begin > 0 for span in spans.values()) or bool(stored.gaps)
+    comparison = Comparison(stored, sites, may_lack=may_lack)
     for number in sorted(
         stored.partitions.keys()
         | spans.keys()
@@ -95,62 +100,101 @@ def compare(
         | stored.evidence.keys()
         | {gap.partition for gap in stored.gaps}
     ):
-        comparison.compare_partition(number)
-    compare_exclusions(
-        comparison.report,
-        stored.exclusions,
-        lost_until=max((loss.until_ms for loss in comparison.losses.values()), default=0) // 1000,
-        newest=stored.newest_ms // 1000,
-        zone=comparison.zone,
-    )
-    compare_article_sums(comparison.report, stored.sums)
-    comparison.compare_visitors()
-    comparison.compare_visitor_days()
-    if comparison.losses:
-        first_bucket = stored.newest_ms // 1000 - BUCKET_5M_KEPT_SECONDS
-        first_day = stored.newest_ms // 1000 - VISITOR_DAYS_KEPT_SECONDS
-        check_sums(comparison.report, stored, comparison.zone, first_bucket, first_day)
-    return comparison.report
+        comparison.compare_partition(number, expected.partitions.get(number, PartitionValues()), spans.get(number))
+    for site, day in sorted(stored.daily_visitors):
+        comparison.compare_visitor_day(site, day, stored.daily_visitors[site, day], expected)
+    return comparison.finish(expected)
 
 
-class _Comparison:
-    def __init__(
-        self, stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan], sites: Mapping[str, Site]
-    ) -> None:
+class Comparison:
+    """Compares one partition after the other, then the visitors of each day, and at the end what is of all partitions.
+
+    Args:
+        stored: From Postgres; of partitions only the one that is compared.
+        sites: By slug; their zones determine where days begin.
+        may_lack: Whether the log may lack counted records, so that what is stored must also add up.
+    """
+
+    def __init__(self, stored: StoredValues, sites: Mapping[str, Site], *, may_lack: bool) -> None:
         self._stored = stored
-        self._expected = expected
-        self._spans = spans
         self._sites = sites
-        self.losses = find_losses(stored, expected, spans)
-        self._missing = sum(loss.records for loss in self.losses.values())
-        self._touched_ms = max((loss.until_ms + AHEAD_MS for loss in self.losses.values()), default=0)
+        self._may_lack = may_lack
+        self.losses: dict[int, Loss] = {}
+        """By partition, for those that have one."""
+        self._visitors: defaultdict[Bucket, int] = defaultdict(int)
+        """Stored ones, over all partitions."""
+        self._ids: dict[tuple[str, int], int] = {}
+        """(site, local day) → how many visitor IDs are stored."""
         self.report = VerifyReport()
+        self._sums = VerifyReport()
+        """Of the sums of partitions; they count if the log lacks records."""
+
+    @property
+    def _missing(self) -> int:
+        return sum(loss.records for loss in self.losses.values())
+
+    @property
+    def _touched_ms(self) -> int:
+        return max((loss.until_ms + AHEAD_MS for loss in self.losses.values()), default=0)
+
+    def finish(self, expected: Expected) -> VerifyReport:
+        """Compare what is of all partitions, and return everything that was found."""
+        compare_exclusions(
+            self.report,
+            self._stored.exclusions,
+            lost_until=max((loss.until_ms for loss in self.losses.values()), default=0) // 1000,
+            newest=self._stored.newest_ms // 1000,
+            zone=self.zone,
+        )
+        compare_article_sums(self.report, self._stored.sums)
+        self._compare_visitors(expected)
+        for site, day in sorted(expected.daily_visitors.keys() - self._ids.keys()):
+            self.compare_visitor_day(site, day, set(), expected)
+        if self.losses:
+            self.report.counters += self._sums.counters
+            self.report.drifts += self._sums.drifts
+            check_visitors(self.report, self._visitors, self._ids, self._first_visitor_day)
+        return self.report
 
     def zone(self, site: str) -> tzinfo:
         """Return a site's zone; UTC for a site that is no longer in sites.toml."""
         return self._sites[site].zone if site in self._sites else UTC
 
-    def compare_partition(self, number: int) -> None:
-        """Compare everything that is stored by partition."""
-        must = self._expected.partitions.get(number, PartitionValues())
-        loss = self.losses.get(number)
+    def compare_partition(self, number: int, must: PartitionValues, span: LogSpan | None) -> None:
+        """Compare everything that is stored of a partition.
+
+        Args:
+            number: Of the partition.
+            must: From the log.
+            span: What the log still has; None if the log has no such partition.
+        """
+        loss = None
         if number in self._stored.partitions:
-            self._compare_offsets(number, must)
+            span = span or LogSpan(0, None, {})
+            loss = find_loss(self._stored, number, must.records, span)
+            if loss is not None:
+                self.losses[number] = loss
+            self._compare_offsets(number, must, span)
         else:
-            self._compare_uncounted(number)
+            self._compare_uncounted(number, span)
         self._compare_counts(number, must, loss)
         settled = self._stored.settled.get(number, SettledDays())
         check_settled_days(self.report, settled, number, is_lost=loss is not None)
         self._compare_ledger(number, must, loss)
         self._compare_referrers(number, must, loss)
         self._compare_presence(number, must, loss)
-        begin = self._spans[number].begin if number in self._spans else UNBOUNDED
+        begin = UNBOUNDED if span is None else span.begin
         compare_known_articles(self.report, self._stored, must, number, begin)
         exact_from = 0 if loss is None else loss.until_ms // 1000 + EVIDENCE_COMPLETE_AFTER_SECONDS
         compare_evidence(self.report, self._stored, must, number, exact_from=exact_from, zone=self.zone)
+        if self._may_lack:
+            first_bucket = self._stored.newest_ms // 1000 - BUCKET_5M_KEPT_SECONDS
+            check_sums(self._sums, self._stored, number, self.zone, first_bucket)
+        for bucket, totals in self._stored.counts[number].items():
+            self._visitors[bucket] += totals.visitors
 
-    def _compare_offsets(self, number: int, must: PartitionValues) -> None:
-        progress, begin = self._stored.partitions[number], self._spans[number].begin
+    def _compare_offsets(self, number: int, must: PartitionValues, span: LogSpan) -> None:
+        progress, begin = self._stored.partitions[number], span.begin
 
         def check(kind: str, measure: str, stored: int, low: int, high: int | None = None) -> None:
             at_most = low if high is None else high
@@ -170,20 +214,19 @@ class _Comparison:
             check("offsets", "offsets_without_record", progress.offsets_without_record, low, without_record)
             check("offsets", "newest_arrived", progress.newest_arrived, must.newest_arrived, UNBOUNDED)
         if progress.last_record is not None and progress.next_offset > begin:
-            differs = progress.last_record != self._spans[number].last_record
+            differs = progress.last_record != span.last_record
             check("offsets", "last records that differ", int(differs), 0)
         for gap in gaps:
             kind = f"gap {gap.first_lost} to {gap.next_available}"
-            check(kind, "records in the log", self._spans[number].records_in_gaps.get(gap, 0), 0)
+            check(kind, "records in the log", span.records_in_gaps.get(gap, 0), 0)
             check(kind, "end", gap.next_available, gap.first_lost, progress.next_offset)
             check(kind, "counted_until", gap.counted_until, 0)
         for gap in self._stored.gaps:
             if gap.partition == number and gap.begins_new_log:
                 check("gap", "counted_until", gap.counted_until, 0, progress.newest_arrived)
 
-    def _compare_uncounted(self, number: int) -> None:
+    def _compare_uncounted(self, number: int, span: LogSpan | None) -> None:
         """A partition without a position has no records and no gaps."""
-        span = self._spans.get(number)
         offsets = span.offsets_without_position if span is not None else 0
         gaps = sum(gap.partition == number for gap in self._stored.gaps)
         for measure, found in (("offsets that nothing counts", offsets), ("gaps without a position", gaps)):
@@ -271,20 +314,17 @@ class _Comparison:
             stored, seconds = there.get(key, 0), at_ms // 1000
             self.report.check(Drift(key.site, key.article, "online", seconds, "visitors", stored, low, high, number))
 
-    def compare_visitors(self) -> None:
+    def _compare_visitors(self, expected: Expected) -> None:
         """Compare visitors, which are distinct over all partitions."""
-        there: defaultdict[Bucket, int] = defaultdict(int)
-        for counts in self._stored.counts.values():
-            for bucket, totals in counts.items():
-                there[bucket] += totals.visitors
-        for bucket in sorted(there.keys() | self._expected.counts.keys()):
+        for bucket in sorted(self._visitors.keys() | expected.counts.keys()):
             if not self._is_expired(bucket):
-                self._check_bucket(bucket, "visitors", there.get(bucket, 0), self._bounds_of_visitors(bucket))
+                bounds = self._bounds_of_visitors(bucket, expected)
+                self._check_bucket(bucket, "visitors", self._visitors.get(bucket, 0), bounds)
 
-    def _bounds_of_visitors(self, bucket: Bucket) -> tuple[int, int]:
-        expected = self._expected.counts.get(bucket, Totals()).visitors
-        tolerance = self._expected.tolerance.get(bucket, Tolerance())
-        low, high = expected - tolerance.fewer, expected + tolerance.more
+    def _bounds_of_visitors(self, bucket: Bucket, expected: Expected) -> tuple[int, int]:
+        visitors = expected.counts.get(bucket, Totals()).visitors
+        tolerance = expected.tolerance.get(bucket, Tolerance())
+        low, high = visitors - tolerance.fewer, visitors + tolerance.more
         if not self.losses:
             return low, high
         if bucket.grain == "total" or bucket.start * 1000 < self._touched_ms:
@@ -292,18 +332,20 @@ class _Comparison:
         day_ms = day_start(bucket.start * 1000, self.zone(bucket.site)) * 1000
         return (low if day_ms >= self._touched_ms else 0), high
 
-    def compare_visitor_days(self) -> None:
-        """Compare the visitor IDs of each day that is still kept."""
-        first = self._stored.newest_ms // 1000 - VISITOR_DAYS_KEPT_SECONDS
-        stored, expected = self._stored.daily_visitors, self._expected.daily_visitors
-        for site, day in sorted(stored.keys() | expected.keys()):
-            if day < first:
-                continue
-            must, there = expected.get((site, day), set()), stored.get((site, day), set())
-            place = (site, WHOLE_SITE, "visitor_days", day)
-            self.report.check(Drift(*place, "visitor IDs", len(must & there), len(must), len(must)))
-            other = self._missing if day * 1000 < self._touched_ms else 0
-            self.report.check(Drift(*place, "visitor IDs that are not in the log", len(there - must), 0, other))
+    @property
+    def _first_visitor_day(self) -> int:
+        return self._stored.newest_ms // 1000 - VISITOR_DAYS_KEPT_SECONDS
+
+    def compare_visitor_day(self, site: str, day: int, there: set[int], expected: Expected) -> None:
+        """Compare the visitor IDs of a day, if it is still kept; after all partitions."""
+        self._ids[site, day] = len(there)
+        if day < self._first_visitor_day:
+            return
+        must = expected.daily_visitors.get((site, day), set())
+        place = (site, WHOLE_SITE, "visitor_days", day)
+        self.report.check(Drift(*place, "visitor IDs", len(must & there), len(must), len(must)))
+        other = self._missing if day * 1000 < self._touched_ms else 0
+        self.report.check(Drift(*place, "visitor IDs that are not in the log", len(there - must), 0, other))
 
 
 def _gaps_of_log(gaps: list[Gap], partition: int) -> list[Gap]:

@@ -7,52 +7,96 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from services.stats.admin.reference_exclusions import ExclusionModel
 from services.stats.admin.reference_model import ReferenceCounter
-from services.stats.admin.reference_values import Expected
+from services.stats.admin.reference_values import Expected, PartitionValues
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues
 from shared.cli import CommandError
 from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import read_range
 from shared.kafka.topic_identity import TopicIdentity, read_topic
-from shared.progress_bar import progress_bar
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
 
-async def recount_log(
-    reader: AIOKafkaConsumer, stored: StoredValues, sites: Sites
-) -> tuple[Expected, dict[int, LogSpan]]:
-    """Recount each partition from the beginning of its log up to the stored offset.
+class LogRecount:
+    """Recounts each partition from the beginning of its log up to the stored offset.
 
-    Raises:
-        CommandError: the log is not the one that was counted, ends before a stored offset, or was shortened meanwhile.
-        KafkaError: Kafka is unavailable.
+    Args:
+        reader: Of the log.
+        stored: Its partitions, gaps and exclusions; the known articles of the partition that is recounted.
+        sites: By slug.
     """
-    identity, numbers = await read_topic(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
-    _check_identity(identity, stored.partitions)
-    excluded = set().union(*(one.visitors for one in stored.exclusions)) if stored.exclusions else set()
-    counter = ReferenceCounter(sites, excluded=excluded)
-    spans: dict[int, LogSpan] = {}
-    partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
-    begins = await reader.beginning_offsets(partitions)
-    ends = await reader.end_offsets(partitions)
-    for partition in partitions:
-        if partition.partition not in stored.partitions:
-            uncounted = ends[partition] - begins[partition]
-            spans[partition.partition] = LogSpan(begins[partition], None, {}, offsets_without_position=uncounted)
-    await _recount_exclusions(reader, stored, begins, ends)
-    counted_to = {TopicPartition(PAGE_VIEWS.name, number): one.next_offset for number, one in stored.partitions.items()}
-    total = sum(end - begins.get(partition, 0) for partition, end in counted_to.items())
-    with progress_bar("records", total) as advance:
-        for number, progress in stored.partitions.items():
-            partition = TopicPartition(PAGE_VIEWS.name, number)  # a new topic may have fewer partitions than the former
-            begin, log_end = begins.get(partition, 0), ends.get(partition, 0)
+
+    def __init__(self, reader: AIOKafkaConsumer, stored: StoredValues, sites: Sites) -> None:
+        self._reader = reader
+        self._stored = stored
+        excluded = set().union(*(one.visitors for one in stored.exclusions)) if stored.exclusions else set()
+        self._counter = ReferenceCounter(sites, excluded=excluded)
+        self._begins: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+
+    async def begin(self) -> None:
+        """Check the log, and find the visitors of exclusions.
+
+        Raises:
+            CommandError: the log is not the one that was counted, or ends before a stored offset.
+            KafkaError: Kafka is unavailable.
+        """
+        reader = self._reader
+        identity, numbers = await read_topic(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
+        _check_identity(identity, self._stored.partitions)
+        partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
+        self._begins = await reader.beginning_offsets(partitions)
+        self._ends = await reader.end_offsets(partitions)
+        for number, progress in self._stored.partitions.items():
+            log_end = self._ends.get(TopicPartition(PAGE_VIEWS.name, number), 0)
             if progress.next_offset > log_end:
                 raise CommandError(
                     f"partition {number} is counted to {progress.next_offset} and the log ends at {log_end}"
                 )
-            counter.begin_partition(number, stored.articles_of(number, begin), progress.evidence_from)
-            spans[number] = await _recount_partition(reader, partition, begin, stored, counter, advance=advance)
-    return counter.finish(), spans
+        await _recount_exclusions(reader, self._stored, self._begins, self._ends)
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether counted records may be gone from the log."""
+        return bool(self._stored.gaps) or any(begin > 0 for begin in self._begins.values())
+
+    @property
+    def partitions(self) -> list[int]:
+        """Those of the log."""
+        return [one.partition for one in self._begins]
+
+    @property
+    def records(self) -> int:
+        """Records that are still in the log and were counted, about."""
+        counted = ((self._place(n), one.next_offset) for n, one in self._stored.partitions.items())
+        return sum(end - self._begins.get(place, 0) for place, end in counted)
+
+    async def partition(self, number: int, advance: Callable[[int], None]) -> tuple[PartitionValues, LogSpan | None]:
+        """Return what must be stored of a partition, and what the log has of it; None if it is not in the log either.
+
+        Raises:
+            CommandError: the log was shortened meanwhile.
+            KafkaError: Kafka is unavailable.
+        """
+        place = self._place(number)
+        progress = self._stored.partitions.get(number)
+        if progress is None:
+            if place not in self._begins:
+                return PartitionValues(), None
+            uncounted = self._ends[place] - self._begins[place]
+            return PartitionValues(), LogSpan(self._begins[place], None, {}, offsets_without_position=uncounted)
+        begin = self._begins.get(place, 0)  # a new topic may have fewer partitions than the former
+        self._counter.begin_partition(number, self._stored.articles_of(number, begin), progress.evidence_from)
+        span = await _recount_partition(self._reader, place, begin, self._stored, self._counter, advance=advance)
+        return self._counter.end_partition(), span
+
+    def finish(self) -> Expected:
+        """Return what is of all partitions: visitors, and the number of records."""
+        return self._counter.finish()
+
+    @staticmethod
+    def _place(number: int) -> TopicPartition:
+        return TopicPartition(PAGE_VIEWS.name, number)
 
 
 async def _recount_exclusions(

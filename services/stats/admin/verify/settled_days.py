@@ -53,6 +53,7 @@ SELECT partition, site, article, sum(views)::bigint, sum(visits)::bigint, sum(vi
 FROM stats.counts JOIN unnest($3::text[], $4::text[]) AS read (site, article) USING (site, article)
 WHERE generation = $1 AND grain = 'day' AND bucket_start < $2
 GROUP BY partition, site, article
+ORDER BY partition
 """
 READ_SUMS_OF_DAYS = """
 SELECT partition, site, bucket_start, sum(views)::bigint, sum(visits)::bigint, sum(visitors)::bigint
@@ -121,9 +122,9 @@ async def read_articles(connection: PoolConnectionProxy, generation: int, before
 
 
 async def read_settled_days(
-    connection: PoolConnectionProxy, generation: int, before: int, articles: tuple[list[str], list[str]]
-) -> dict[int, SettledDays]:
-    """Read what is compared of days before an instant, by partition. The connection has a transaction.
+    connection: PoolConnectionProxy, generation: int, before: int
+) -> defaultdict[int, SettledDays]:
+    """Read the sums of days before an instant, by partition. The connection has a transaction.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
@@ -131,8 +132,6 @@ async def read_settled_days(
     found: defaultdict[int, SettledDays] = defaultdict(SettledDays)
     if before == NOTHING:
         return found
-    async for number, site, article, *sums in connection.cursor(READ_SUMS_OF_ARTICLES, generation, before, *articles):
-        found[number].articles[Bucket(site, article, "total", 0)] = Totals(*sums)
     async for number, site, day, *sums in connection.cursor(READ_SUMS_OF_DAYS, generation, before):
         found[number].days[Bucket(site, WHOLE_SITE, "day", day)] = Totals(*sums)
     async for number, *row in connection.cursor(READ_NEGATIVE, generation, before):

@@ -1,7 +1,7 @@
 """Stored values that must add up, whatever the log still has. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
 from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
@@ -13,29 +13,41 @@ MEASURES = ("views", "visits", "visitors")
 
 
 def check_sums(
-    report: VerifyReport, stored: StoredValues, zone: Callable[[str], tzinfo], first_bucket: int, first_day: int
+    report: VerifyReport, stored: StoredValues, number: int, zone: Callable[[str], tzinfo], first_bucket: int
 ) -> None:
-    """Check that totals are the sums of their days, days of their hours and 5m buckets, and so on.
+    """Check that totals of a partition are the sums of their days, days of their hours and 5m buckets, and so on.
 
     Args:
         report: Is extended.
         stored: From Postgres.
+        number: Of the partition.
         zone: Returns the zone of a site.
         first_bucket: 5m buckets before it may be deleted.
+    """
+    settled = stored.settled.get(number, SettledDays())
+    _check_counts(report, stored.counts[number], settled, number, zone=zone, first_bucket=first_bucket)
+    _check_referrers(report, stored, number)
+
+
+def check_visitors(
+    report: VerifyReport, visitors: Mapping[Bucket, int], ids: Mapping[tuple[str, int], int], first_day: int
+) -> None:
+    """Check that the visitors of each day of a site are as many as their IDs.
+
+    Args:
+        report: Is extended.
+        visitors: Bucket → visitors, over all partitions.
+        ids: (site, local day) → how many IDs are stored.
         first_day: Visitor IDs of days before it may be deleted.
     """
-    for number, counts in sorted(stored.counts.items()):
-        settled = stored.settled.get(number, SettledDays())
-        _check_counts(report, counts, settled, number, zone=zone, first_bucket=first_bucket)
-        _check_referrers(report, stored, number)
-    days: defaultdict[tuple[str, int], int] = defaultdict(int)
-    for counts in stored.counts.values():
-        for bucket, totals in counts.items():
-            if bucket.grain == "day" and bucket.article == WHOLE_SITE and bucket.start >= first_day:
-                days[bucket.site, bucket.start] += totals.visitors
-    for site, day in sorted(days.keys() | {key for key in stored.daily_visitors if key[1] >= first_day}):
-        ids = len(stored.daily_visitors.get((site, day), set()))
-        report.check(Drift(site, WHOLE_SITE, "day", day, "visitors by their IDs", days[site, day], ids, ids))
+    days = {
+        (bucket.site, bucket.start): number
+        for bucket, number in visitors.items()
+        if bucket.grain == "day" and bucket.article == WHOLE_SITE and bucket.start >= first_day
+    }
+    for site, day in sorted(days.keys() | {key for key in ids if key[1] >= first_day}):
+        stored, value = days.get((site, day), 0), ids.get((site, day), 0)
+        report.check(Drift(site, WHOLE_SITE, "day", day, "visitors by their IDs", stored, value, value))
 
 
 def check_settled_days(report: VerifyReport, settled: SettledDays, number: int, *, is_lost: bool) -> None:

@@ -102,7 +102,7 @@ class StoredValues:
     gaps: list[Gap] = field(default_factory=list)
     counts: defaultdict[int, dict[Bucket, Totals]] = field(default_factory=lambda: defaultdict(dict))
     """Without the days of articles that are settled, and of articles that have no others without their totals."""
-    settled: dict[int, SettledDays] = field(default_factory=dict)
+    settled: defaultdict[int, SettledDays] = field(default_factory=lambda: defaultdict(SettledDays))
     sums: ArticleSums = field(default_factory=ArticleSums)
     ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))

@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from services.stats.admin.verify.settled_days import NOTHING, SETTLED_MS, LogBegin, settled_before
-from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
 from tests.stats.admin.test_reference_model import DAY, NOON
+from tests.stats.admin.verify.reading import read_all
 from tests.stats.counting.test_whole_path import TABLES, count_all, drifts, postgres_pool, record  # noqa: F401 - a fixture
 
 LATER = NOON + 9 * DAY
@@ -39,7 +39,7 @@ def test_change_of_a_day_before_the_log_is_found(postgres_pool: Any, change: str
         trimmed = {0: records[9:]}
         assert await drifts(pool, trimmed) == []
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            there = await read_stored(connection, {0: LogBegin(9, records[9].arrived)})
+            there = await read_all(connection, {0: LogBegin(9, records[9].arrived)})
         read = {bucket.article for bucket in there.counts[0]} | {key.article for key in there.known_articles[0]}
         assert read == {"", *(f"bai-{n}" for n in range(6, 12))}
         await pool.execute(change)
