@@ -78,7 +78,7 @@ async def test_page_under_a_lease_is_served_without_a_query(portal: Any) -> None
 
 
 async def test_change_of_a_site_under_a_lease_is_never_missed(portal: Any) -> None:
-    """Whoever asks after a commit gets it, although the site was leased a moment before; so with a withdrawal."""
+    """A reader who asks after a commit gets it, although the site was leased a moment before; so with a withdrawal."""
     await portal.add(1, title="Lần 1")
     committed, leased = 1, 0
 
