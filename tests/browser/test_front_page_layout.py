@@ -108,6 +108,24 @@ def test_front_page_of_any_size_has_no_holes_overflow_or_shift(portals: Served, 
             assert found.hole <= HOLE_PIXELS_MAX, (name, found)
 
 
+@pytest.mark.parametrize("width", [961, 1000, 1023])
+def test_twelve_sections_between_tablets_and_desks_are_behind_a_button(
+    portals: Served, browser: Browser, width: int
+) -> None:
+    """The masthead has no second row of sections: a button opens them, also in a page that arrives in pieces."""
+    portals.piece_bytes = 700
+    try:
+        page = opened(browser, f"{portals.url}/345-without-pictures", width)
+    finally:
+        portals.piece_bytes = 0
+    found = measure(page)
+    assert (found.overflow <= 0, found.masthead <= 120, found.shift <= SHIFT_IN_PIECES_MAX) == (True,) * 3, found
+    assert not page.locator(".menu").is_visible()
+    page.locator(".sections-phone summary").click()
+    assert page.locator(".sections-phone nav a").first.is_visible()
+    page.close()
+
+
 def test_page_that_arrives_in_pieces_does_not_move(portals: Served, browser: Browser) -> None:
     """What was painted stays where it is while the rest of the masthead, of a list or of a column arrives."""
     portals.piece_bytes = 700
