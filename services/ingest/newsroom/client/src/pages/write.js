@@ -25,15 +25,14 @@ import { blocking, checksOf } from "../write/checks.js";
 import { Comments } from "../write/comments.js";
 import { composed } from "../write/composition.js";
 import { showConflicts } from "../write/conflicts.js";
+import { editorOptions } from "../write/editor_options.js";
 import { areReadable, fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
 import { Journal } from "../write/journal.js";
 import { leadPictureOf } from "../write/lead_picture.js";
-import { choosePictures } from "../write/library.js";
 import { LivePage } from "../write/live.js";
 import { goTo, leadingTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
 import { Publication } from "../write/publication.js";
-import { OtherArticles } from "../write/related.js";
 import { Session } from "../write/session.js";
 import { offerNew, restore } from "../write/unsaved.js";
 
@@ -75,14 +74,9 @@ class WritePage {
     this.notice = new Notice(this.place);
     this.state = el("span", { class: "state-text", role: "status" });
     this.count = el("span", { class: "count-text" });
-    const others = new OtherArticles(this.api, this.site, this.id);
     this.editor = new Editor(this.place, this.base.body, {
-      sendPicture: (file, onProgress) => this.transfers.sendPicture(file, onProgress),
-      sendFile: (file, onProgress) => this.transfers.sendFile(file, onProgress),
+      ...editorOptions({ ...this, notify: (text, action) => this.notify(text, action) }),
       onChange: () => this.changed(),
-      notify: (text, action) => this.notify(text, action),
-      chooseStored: () => choosePictures(this.api, this.site),
-      articles: { choose: (known) => others.choose(known), titleOf: (id) => others.title(id) },
       comment: this.id === null ? undefined : () => this.started.then(() => this.comments.addHere()),
     });
     this.editor.root.append(el("div", { class: "editor-status" }, this.state, this.count));

@@ -12,10 +12,9 @@ import { t } from "../texts.js";
 import { Api } from "./api.js";
 import { bodyPlace, Notice } from "./body_place.js";
 import { blocking, checksOf } from "./checks.js";
+import { editorOptions } from "./editor_options.js";
 import { areReadable, readForm } from "./form.js";
-import { choosePictures } from "./library.js";
 import { goTo, leadingTo } from "./places.js";
-import { OtherArticles } from "./related.js";
 import { Session } from "./session.js";
 
 export class LivePage {
@@ -27,18 +26,13 @@ export class LivePage {
     const onEnded = () => session.ended();
     const api = new Api({ csrf, onEnded });
     const transfers = new Transfers({ site, csrf, onEnded });
-    const others = new OtherArticles(api, site, id);
     const { area, place } = bodyPlace(form);
     const notice = new Notice(place);
     this.notify = (text, ...actions) => notice.show(text, ...actions);
     this.area = area;
     this.editor = new Editor(place, body, {
-      sendPicture: (file, onProgress) => transfers.sendPicture(file, onProgress),
-      sendFile: (file, onProgress) => transfers.sendFile(file, onProgress),
+      ...editorOptions({ api, transfers, site, id, notify: this.notify }),
       onChange: () => (this.isChanged = true),
-      notify: this.notify,
-      chooseStored: () => choosePictures(api, site),
-      articles: { choose: (known) => others.choose(known), titleOf: (article) => others.title(article) },
     });
     form.addEventListener("submit", (event) => this.submit(event));
     addEventListener("beforeunload", (event) => this.isChanged && !this.isSent && event.preventDefault());
