@@ -10,7 +10,8 @@ from pathlib import Path
 # broker.session.timeout.ms: a killed broker cannot register again before its session has expired.
 # metadata.max.idle.interval.ms: otherwise an idle controller writes a record every half second.
 # queued.max.request.bytes: requests that wait are on the heap; by default 500 of them may, of any size.
-# log.cleaner.dedupe.buffer.size: room for 150,000 keys; a topic with more is compacted in several passes.
+# Each partition of the offsets has a buffer of half a megabyte once it was written to; one coordinator has them all.
+# log.cleaner.dedupe.buffer.size: room for 75,000 keys; a topic with more is compacted in several passes.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -22,10 +23,10 @@ log.dirs={data}
 auto.create.topics.enable=false
 num.partitions=12
 offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
+offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
+transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=1000
@@ -39,7 +40,7 @@ num.recovery.threads.per.data.dir=2
 group.coordinator.threads=1
 queued.max.request.bytes=25165824
 socket.request.max.bytes=25165824
-log.cleaner.dedupe.buffer.size=4194304
+log.cleaner.dedupe.buffer.size=2097152
 log.cleaner.io.buffer.size=131072
 """
 HEAP = ("-Xms24m", "-Xmx96m", "-Xmn8m")
