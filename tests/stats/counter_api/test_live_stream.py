@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from services.stats.counter_api.counted_position import SHARED_SECONDS, CountedPosition
 from services.stats.counter_api.counter_cache import CounterKey
 from services.stats.counter_api.counter_query import SITE_VALID_SECONDS, CounterValues
 from services.stats.counter_api.live_stream import (
@@ -20,7 +19,6 @@ from services.stats.counter_api.live_stream import (
     message_id,
 )
 from shared.http.problems import Problem
-from shared.postgres import open_pool
 from shared.role import Process
 
 KEY = CounterKey("haihau", None, "visits", "calendar")
@@ -136,25 +134,3 @@ async def test_counter_of_a_quiet_stream_is_read_when_something_is_counted() -> 
     streams._channels[KEY].subscribers.clear()
     await asyncio.sleep(2 * POLL_SECONDS)
     assert not streams._channels
-
-
-async def test_counted_position_changes_with_each_commit(database: str) -> None:
-    """Offsets, epochs and generations change it; what is read within a moment is shared; an outage has none."""
-    pool = await open_pool(database, role="presstally_stats", size=1)
-    counted, seen = CountedPosition(pool), []
-    await pool.execute("INSERT INTO stats.offsets (topic, partition, next_offset, generation) VALUES ('t', 0, 5, 1)")
-    for statement in (
-        "UPDATE stats.offsets SET next_offset = 6",
-        "UPDATE stats.offsets SET epoch = 1",
-        "INSERT INTO stats.offsets (topic, partition, next_offset, generation) VALUES ('t', 1, 1, 1)",
-        "UPDATE stats.generations SET generation = 2; UPDATE stats.offsets SET generation = 2",
-    ):
-        seen.append(await counted.read())
-        await pool.execute(statement)
-        assert await counted.read() == seen[-1]
-        await asyncio.sleep(SHARED_SECONDS)
-    seen.append(await counted.read())
-    assert len(set(seen)) == 5
-    await pool.close()
-    await asyncio.sleep(SHARED_SECONDS)
-    assert await counted.read() is None
