@@ -73,7 +73,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]
-    assert [name[:4] for name in applied] == [f"{number:04}" for number in range(5, 19)]
+    assert applied == [one.name for one in migrate.read_migrations() if not is_former(one)]
 
     pool = await open_pool(empty_database, role="presstally_stats", size=1)
     calendar = await at_once(pool, read_counter, SITE, None, "views", "calendar")

@@ -161,11 +161,9 @@ def of_head(action: str, stored: StoredArticle, head: Article) -> ArticleChange:
     change = replace(unchanged(action, stored), head=head, schedule_error=None)
     if head.state == "scheduled":
         return replace(change, scheduled=head)
-    if stored.head.state != "scheduled":
+    if stored.head.state != "scheduled" or action in ("edit", "restore", "import"):
         others: LiveChanges = {copy: fields for copy, fields in stored.live_changes.items() if copy != "working"}
         return replace(change, live_changes={**others, "working": behind} if behind else others)
-    if action in ("edit", "restore", "import"):
-        return replace(change, live_changes={**stored.live_changes, "working": behind} if behind else {})
     changes: LiveChanges = {"working": behind} if behind else {}
     return replace(change, scheduled=None, live_changes=changes, copies=("working", "scheduled"))
 

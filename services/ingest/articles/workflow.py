@@ -242,7 +242,7 @@ def publish_scheduled(stored: StoredArticle, now: datetime) -> ArticleChange:
     head = msgspec.structs.replace(
         head, first_published_at=live.first_published_at, published_at=head.published_at or live.published_at
     )
-    before = {name: getattr(stored.scheduled, name) for name in kept}
+    before = {name: getattr(stored.scheduled, name) for name in kept if getattr(head, name) != getattr(live, name)}
     return replace(
         unchanged("publish", stored),
         head=head,

@@ -193,7 +193,7 @@ class Model:
 
 def three_way(name: str, before: Any, live: Any, own: Any) -> tuple[Any, bool]:
     """Return the merged value of a field, and whether it has all changes of the live copy."""
-    if name == "tags":
+    if name == "tags" and own != before:
         gained = [one for one in live if one not in before and one not in own]
         return [one for one in own if one in live or one not in before] + gained, True
     if name == "body":

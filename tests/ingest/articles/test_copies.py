@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.articles.copies import (
@@ -241,6 +241,12 @@ BEGINNINGS = st.sampled_from(
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(BEGINNINGS, st.lists(STEPS, max_size=14))
+@example((*APPROVED, ("live", {"tags": 1}, "no")), [("live", {"tags": 0}, "no"), ("live", {"tags": 0}, "all")])
+@example((*APPROVED, ("schedule", 9)), [("live", {"tags": 2}, "no"), ("edit", {"tags": 2}, False), ("tick", 6)])
+@example(
+    (*APPROVED, ("schedule", 9), ("edit", {"body": 1}, False)),
+    [("edit", {"tags": 2}, False), ("live", {"tags": 2}, "no"), ("tick", 6), ("live", {"tags": 2}, "all")],
+)
 def test_copies_in_any_interleaving_are_those_of_the_slow_model(beginning: Any, steps: list[Any]) -> None:
     """Nothing unfinished goes live, no approval covers another text, and no schedule vanishes without a reason."""
     both = Both()
@@ -272,6 +278,20 @@ def test_edit_of_scheduled_article_keeps_the_schedule(waiting: StoredArticle) ->
     assert (change.live.lead, change.live.state) == ("", "published")
     assert (change.head.lead, change.head.state) == ("Chưa xong", "draft")
     assert (change.scheduled, change.copies, change.head.first_published_at) == (None, ("live", "scheduled"), LATER)
+
+
+def test_setting_repeated_in_a_successor_stays_when_the_scheduled_version_goes_live() -> None:
+    """A tag that the live copy and a draft were given is not lost with the version that was scheduled before both."""
+    live = walk(StoredArticle(article(), None), "submit", "approve", "publish", publish_at=None)
+    edited = live.after(edit_article(live, {"title": "Tựa mới", "publish_at": LATER}, by_publisher=False, now=NOW))
+    scheduled = walk(edited, "submit", "approve", "schedule")
+    tagged = change_live(scheduled, {"tags": ["muối"]}, NOW)
+    assert tagged is not None
+    stored = scheduled.after(tagged)
+    stored = stored.after(edit_article(stored, {"tags": ["muối"]}, by_publisher=False, now=NOW))
+    published = publish_scheduled(stored, LATER)
+    assert published.live is not None
+    assert (published.live.title, published.live.tags, published.kept) == ("Tựa mới", ["muối"], ("tags",))
 
 
 def test_publish_of_successor_supersedes_the_schedule_and_reports_it(waiting: StoredArticle) -> None:
