@@ -17,7 +17,7 @@ from shared.sites import Site
 
 Window = Literal["calendar", "rolling"]
 DAY_MS = 86_400_000
-SITE_VALID_SECONDS = 0.25
+SITE_VALID_SECONDS = 0.1
 """A live stream shows a change after so long at most, besides its own interval."""
 ARTICLE_VALID_SECONDS = 1.0
 
