@@ -7,7 +7,8 @@ at one instant is the same, and what is returned later was read later.
 
 The proof rests on three orders: a snapshot is taken after its transaction's now(); a stored read replaces another only
 if its now() is not before the other's expiry; a widget returns a read only until its expiry, computed from the time
-before it asked Postgres, and so never too late.
+before it asked Postgres, and so never too late. Hence a widget whose read was overtaken may return the stored one even
+if that has just expired: nobody returns a newer one before that is stored.
 """
 
 import time
@@ -58,8 +59,8 @@ class SharedRead:
     fresh_until: float
 
 
-class ReadContention(TimeoutError):  # noqa: N818 - it names what happened
-    """Postgres was too slow to read a value before it expired, or other widgets were always faster."""
+class ReadTooLate(TimeoutError):  # noqa: N818 - it names what happened
+    """No value could be read before it expired: the server's clock is being set, or reading takes a minute."""
 
 
 @asynccontextmanager
@@ -94,10 +95,9 @@ async def shared_read(
     """
     async with pool.acquire() as connection:
         for _ in range(ATTEMPTS_MAX):
-            asked = time.monotonic()
-            found = await connection.fetchrow(SQL["find_shared_read"], key, CLOCK_STEP)
-            if found is not None:
-                return SharedRead(found["value"], asked + found["valid_seconds"])
+            stored = await _find(connection, key)
+            if stored is not None and time.monotonic() < stored.fresh_until:
+                return stored
             asked = time.monotonic()
             async with open_snapshot(connection) as snapshot:
                 value = await load(snapshot)
@@ -106,8 +106,20 @@ async def shared_read(
             took = time.monotonic() - asked
             valid = timedelta(seconds=max(valid_seconds, min(took / READ_SHARE, VALID_SECONDS_MAX)))
             # A snapshot that was taken after the expiry could be newer than the next read.
-            if snapshot.taken_by < snapshot.at + valid and await connection.fetchval(
+            if snapshot.taken_by >= snapshot.at + valid:
+                continue
+            if await connection.fetchval(
                 SQL["store_shared_read"], key, CLOCK_STEP, snapshot.at, snapshot.at + valid, value
             ):
                 return SharedRead(value, asked + valid.total_seconds())
-    raise ReadContention(f"{key} was not read before it expired, {ATTEMPTS_MAX} times")
+            overtaking = await _find(connection, key)
+            if overtaking is not None:
+                return overtaking
+    raise ReadTooLate(f"{key} was not read before it expired, {ATTEMPTS_MAX} times")
+
+
+async def _find(connection: Connection, key: str) -> SharedRead | None:
+    """Return the stored read; it may have expired."""
+    asked = time.monotonic()
+    found = await connection.fetchrow(SQL["find_shared_read"], key, CLOCK_STEP)
+    return None if found is None else SharedRead(found["value"], asked + found["valid_seconds"])

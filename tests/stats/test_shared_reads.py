@@ -12,7 +12,7 @@ import pytest
 
 from services.stats import shared_reads
 from services.stats.queries import SQL
-from services.stats.shared_reads import ReadContention, SharedRead, Snapshot, open_snapshot, shared_read
+from services.stats.shared_reads import ReadTooLate, SharedRead, Snapshot, open_snapshot, shared_read
 from shared.postgres import open_pool
 
 
@@ -53,7 +53,7 @@ async def test_value_is_the_same_until_it_expires(pool: asyncpg.Pool) -> None:
 async def test_value_that_took_too_long_is_not_stored(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot that was taken after the expiry could be newer than the next value: it is not stored."""
     monkeypatch.setattr("services.stats.shared_reads.READ_SHARE", 1e9)
-    with pytest.raises(ReadContention):
+    with pytest.raises(ReadTooLate):
         await shared_read(pool, "number", 0.0, number)
     assert await pool.fetchval("SELECT count(*) FROM stats.shared_reads") == 0
 
@@ -85,6 +85,28 @@ async def test_snapshot_reads_one_moment(pool: asyncpg.Pool) -> None:
         assert await number(snapshot) == before
         assert snapshot.at <= snapshot.taken_by
         assert abs(snapshot.at_seconds - time.time()) < 60
+
+
+async def test_read_that_is_always_overtaken_returns_what_was_stored(pool: asyncpg.Pool) -> None:
+    """Another widget stores a value during each read, and it expires at once: that value is returned, not cached."""
+    overtaken = 0
+
+    async def overtaken_number(snapshot: Snapshot) -> bytes:
+        nonlocal overtaken
+        overtaken += 1
+        value = await number(snapshot)
+        await increase(pool)
+        begun = await pool.fetchval("SELECT clock_timestamp()")
+        until = begun + timedelta(milliseconds=1)
+        assert await pool.fetchval(SQL["store_shared_read"], "number", shared_reads.CLOCK_STEP, begun, until, b"newer")
+        await asyncio.sleep(0.002)
+        return value
+
+    before = time.monotonic()
+    found = await shared_read(pool, "number", 60, overtaken_number)
+    assert found is not None
+    assert (found.value, overtaken) == (b"newer", 1)
+    assert before < found.fresh_until < time.monotonic()
 
 
 async def falls(pool: asyncpg.Pool, seed: int, seconds: float) -> list[tuple[int, int]]:

@@ -247,9 +247,9 @@ SELECT generation || ':' || sum(epoch) || ':' || sum(next_offset) FROM stats.off
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') GROUP BY generation
 
 -- name: find_shared_read
--- A read of more than $2 ahead was made before the server's clock was set back; it is not returned.
-SELECT value, read_at, extract(epoch FROM valid_until - now())::float8 AS valid_seconds FROM stats.shared_reads
-WHERE key = $1 AND valid_until > now() AND read_at < now() + $2
+-- One that expired has no seconds left. One of more than $2 ahead was read before the server's clock was set back.
+SELECT value, extract(epoch FROM valid_until - now())::float8 AS valid_seconds FROM stats.shared_reads
+WHERE key = $1 AND read_at < now() + $2
 
 -- name: store_shared_read
 -- Only after the previous one: another widget may return that one until it expires.
