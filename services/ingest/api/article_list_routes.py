@@ -112,7 +112,7 @@ async def _list_for_editor(context: ApiContext, caller: Caller, filters: ListFil
     now = datetime.now(UTC)
     found = [(row, stored_article(row)) for row in rows]
     shown = [
-        (row, article_response(context.resolved(stored), caller, context.site_url(stored.head.site), now))
+        (row, article_response(context.resolved(stored), caller, context.site(stored.head.site), now))
         for row, stored in found
         if stored.head.site in context.sites
     ]

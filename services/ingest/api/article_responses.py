@@ -12,12 +12,13 @@ from services.ingest.content.article_models import CONTENT_FIELDS
 from services.ingest.content.errors import FieldError, field_error
 from services.ingest.content.validation import editor_warnings
 from shared.articles import Article, article_path, is_public
+from shared.sites import Site
 
 
 def article_response(
     stored: StoredArticle,
     caller: Caller,
-    public_url: str,
+    site: Site,
     now: datetime,
     warnings: Sequence[FieldError] = (),
     *,
@@ -29,7 +30,7 @@ def article_response(
     Args:
         stored: The article.
         caller: Who gets the response: it offers them the steps that they may take.
-        public_url: The address of its site.
+        site: The article's.
         now: The time.
         warnings: About what was sent.
         change: The publication or schedule that the response reports.
@@ -43,10 +44,10 @@ def article_response(
         **fields,
         live_version=None if live is None else live.version,
         live_state=None if live is None else live.state,
-        url=public_url + article_path(live) if live is not None and is_open else None,
+        url=site.url + article_path(live) if live is not None and is_open else None,
         problem=stored.schedule_error,
         steps=allowed_transitions(stored, lambda scope: caller.allows(scope, stored.head.site, stored.head.section)),
-        warnings=[*warnings, *editor_warnings(stored.head, public_url), *_copy_warnings(stored)],
+        warnings=[*warnings, *editor_warnings(stored.head, site), *_copy_warnings(stored)],
         scheduled_version=None if scheduled is None else scheduled.version,
         scheduled_for=None if scheduled is None else due_at(scheduled),
         differs_from_live=None if live is None else _differences(stored.head, live),

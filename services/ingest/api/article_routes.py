@@ -223,7 +223,7 @@ def _response(  # noqa: PLR0917 - what a response may report
     status: int = 200,
     change: ArticleChange | None = None,
 ) -> Response:
-    shown = article_response(stored, caller, context.site_url(stored.head.site), now, warnings or [], change=change)
+    shown = article_response(stored, caller, context.site(stored.head.site), now, warnings or [], change=change)
     headers = {"location": f"/api/articles/{stored.head.id}"} if status == 201 else {}
     return article_with_etag(shown, status, **headers)
 

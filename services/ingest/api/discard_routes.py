@@ -96,7 +96,7 @@ async def discard_draft(
         row = await connection.fetchrow(SQL["author_of_version"], article_id, below.version)
         stored = replace(stored, author=None if row is None else Actor(row["who"], row["token"]))
         change = await save_change(connection, stored, change, caller.actor, sent.note if sent else "")
-        shown = article_response(stored.after(change), caller, context.site_url(stored.head.site), now)
+        shown = article_response(stored.after(change), caller, context.site(stored.head.site), now)
         return article_with_etag(shown)
 
     return await run_once(context.pool, request, caller, act)

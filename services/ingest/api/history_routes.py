@@ -237,7 +237,7 @@ async def restore_article(
             note = sent.note or f"version {sent.version} restored"
             change = await save_change(connection, stored, change, caller.actor, note)
             stored = replace(stored.after(change), author=caller.actor)
-        return article_with_etag(article_response(stored, caller, context.site_url(site.slug), now))
+        return article_with_etag(article_response(stored, caller, site, now))
 
     return await run_once(context.pool, request, caller, act)
 

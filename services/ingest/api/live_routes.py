@@ -106,7 +106,7 @@ async def patch_live(
         after = await save_carried(connection, before, stored, carried, caller, site)
         if change is not None and not carried.changes:
             after = stored.after(saved)
-        shown = article_response(after, caller, context.site_url(site.slug), now, converted.warnings, carried=carried)
+        shown = article_response(after, caller, site, now, converted.warnings, carried=carried)
         return article_with_etag(shown)
 
     return await run_once(context.pool, request, caller, act)

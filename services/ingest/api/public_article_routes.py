@@ -135,7 +135,7 @@ async def get_article(
     known = not_modified(request, stored.head.version) if stored.head is loaded.head else None
     if known is not None:
         return known
-    return article_with_etag(article_response(stored, caller, context.site_url(stored.head.site), datetime.now(UTC)))
+    return article_with_etag(article_response(stored, caller, context.site(stored.head.site), datetime.now(UTC)))
 
 
 def _with_etag(article: Article) -> Response:

@@ -45,7 +45,7 @@ def _path(url: str, site: Site) -> str:
     return url
 
 
-def link_warnings(article: Article, public_url: str) -> list[FieldError]:
+def link_warnings(article: Article, site: Site) -> list[FieldError]:
     """Return a warning for links in texts to files of the site that no block of the article offers."""
     offered = {block.media for block in article.body if isinstance(block, File)}
     linked = {
@@ -53,7 +53,7 @@ def link_warnings(article: Article, public_url: str) -> list[FieldError]:
         for block in article.body
         for html in inline_html_parts(block)
         for origin, file_id in _LINK.findall(html)
-        if origin in ("", public_url)
+        if origin in ("", *site.origins)
     }
     missing = len(linked - offered)
     return [field_error("body", "file_link_alone", count=missing)] if missing else []

@@ -110,8 +110,8 @@ def publishing_errors(article: Article, site: Site) -> list[FieldError]:
     return errors
 
 
-def editor_warnings(article: Article, public_url: str) -> list[FieldError]:
-    """Return warnings for the editor that do not prevent publication; `public_url` is the address of the site."""
+def editor_warnings(article: Article, site: Site) -> list[FieldError]:
+    """Return warnings for the editor that do not prevent publication."""
     warnings = []
     if len(article.title) > TITLE_CHARACTERS_ADVISED:
         sizes = {"limit": TITLE_CHARACTERS_ADVISED, "size": len(article.title)}
@@ -119,4 +119,4 @@ def editor_warnings(article: Article, public_url: str) -> list[FieldError]:
     external = [image.url for image in images_of(article) if not image.url.startswith("/")]
     if external:
         warnings.append(field_error("body", "images_elsewhere", count=len(external)))
-    return warnings + link_warnings(article, public_url)
+    return warnings + link_warnings(article, site)

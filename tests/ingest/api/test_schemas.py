@@ -18,16 +18,16 @@ from services.ingest.api.schemas import (
 )
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.auth.callers import Caller
+from shared.sites import Site
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
-URL = "https://haihau.example"
 READER = Caller("5f2c81aa", "Lan", frozenset())
 
 
-def test_article_with_etag_has_the_version(new_article: Any) -> None:
+def test_article_with_etag_has_the_version(new_article: Any, site: Site) -> None:
     """The ETag of an article is its version, to be sent back as If-Match; responses are never cached."""
     response = article_with_etag(
-        article_response(StoredArticle(new_article(version=7), None), READER, URL, NOW), 201, x="y"
+        article_response(StoredArticle(new_article(version=7), None), READER, site, NOW), 201, x="y"
     )
     assert (response.status_code, response.headers["etag"], response.headers["x"]) == (201, '"7"', "y")
     assert response.headers["cache-control"] == "no-store"

@@ -39,16 +39,17 @@ def test_own_paths_leave_other_addresses(site: Site, url: str) -> None:
     assert own_paths([block], msgspec.structs.replace(site, origins=["https://haihau.example"])) == [block]
 
 
-def test_link_warnings_count_files_that_no_block_offers(new_article: NewArticle) -> None:
-    """Each file that is only linked is counted once, wherever the link is; what a block offers is no matter."""
-    url, other = "https://haihau.example", "cd" * 16
+def test_link_warnings_count_files_that_no_block_offers(site: Site, new_article: NewArticle) -> None:
+    """Each file that is only linked is counted once, by any address of its site; those that a block offers are not."""
+    url, former, other = "https://haihau.example", "http://cu.example:8080", "cd" * 16
+    site = msgspec.structs.replace(site, origins=[url, former])
     links = [
         Paragraph(f'<a href="{PATH}">a</a> <a href="{url}{PATH}" title="x">b</a>'),
-        BulletList([Item("", [Item(f'<a href="/tep/{other}/x.pdf">c</a>')])]),
+        BulletList([Item("", [Item(f'<a href="{former}/tep/{other}/x.pdf">c</a>')])]),
         Table([[Cell(f'<a href="https://khac.example/tep/{"0" * 32}/x.pdf">d</a>')]]),
         Quote(["/tep/" + "1" * 32 + "/x.pdf"]),
     ]
-    (warning,) = link_warnings(new_article(body=links), url)
+    (warning,) = link_warnings(new_article(body=links), site)
     assert (warning.code, warning.values) == ("file_link_alone", {"count": 2})
     offered = [File(PATH, "a", ID), File(f"/tep/{other}/x.pdf", "c", other)]
-    assert link_warnings(new_article(body=[*links, *offered]), url) == []
+    assert link_warnings(new_article(body=[*links, *offered]), site) == []

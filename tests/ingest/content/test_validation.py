@@ -23,7 +23,6 @@ from shared.articles import (
 from shared.http.problems import Problem
 from shared.sites import Site
 
-URL = "https://haihau.example"
 NewArticle = Callable[..., Article]
 WHEN = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -101,10 +100,10 @@ def test_publishing_errors_names_missing_fields(
     assert [error.field for error in publishing_errors(new_article(**fields), site)] == expected
 
 
-def test_editor_warnings_long_title_and_external_images(new_article: NewArticle) -> None:
+def test_editor_warnings_long_title_and_external_images(new_article: NewArticle, site: Site) -> None:
     """A title that search engines truncate and images on other hosts are warnings, not errors."""
-    assert editor_warnings(new_article(), URL) == []
+    assert editor_warnings(new_article(), site) == []
     body = [Figure("c", Image("https://a.vn/a.jpg", "a")), Figure("c", Image("/media/a.jpg", "a"))]
-    title, images = editor_warnings(new_article(title="T" * 111, body=body), URL)
+    title, images = editor_warnings(new_article(title="T" * 111, body=body), site)
     assert (title.field, title.limit, title.size) == ("title", 110, 111)
     assert images.message.startswith("1 image(s) on other hosts")
