@@ -44,16 +44,16 @@ def test_plan_of_a_billion_views_matches_manual_calculation() -> None:
     one = plan(BILLION)
     assert one.views == pytest.approx(57_870, rel=1e-3)
     assert one.events == pytest.approx(173_611, rel=1e-3)
-    assert one.collectors == 22  # 173,611 / 16,000 / 0.5
+    assert one.collectors == 17  # 173,611 / 21,000 / 0.5
     assert one.counters == 2
-    assert one.sites == 9  # 57,870 / 13,000 / 0.5
+    assert one.sites == 2  # 57,870 / 58,000 / 0.5
     assert one.partitions % 12 == 0
     assert one.partitions >= one.counters
     assert one.kafka_gigabytes == pytest.approx(1e9 * 3 * 240 * 3 * 7 / 1e9)
     assert one.first_to_break == "collector"
     batched = plan(replace(BILLION, batched_share=1.0))
-    assert batched.collectors == 2
-    assert batched.first_to_break == "site"
+    assert batched.collectors == 3  # 173,611 / 146,000 / 0.5
+    assert plan(replace(BILLION, batched_share=1.0, events_per_view=1.0)).first_to_break == "site"
     assert plan(Demand(10)).collectors == 2  # one may fail
 
 
@@ -96,7 +96,7 @@ def test_sizes_have_two_digits_and_a_unit() -> None:
 
 
 async def test_row_sizes_match_measured_tables(database: str) -> None:
-    """A visitor ID and a daily article count take, with their indexes, the size that the model assumes."""
+    """A visitor ID, an article's count of a day and a sum have, with their indexes, the size that the model assumes."""
     connection = await asyncpg.connect(database)
     try:
         keys = [("haihau", 1_795_600_000, (number * 0x9E3779B97F4A7C15) % 2**63, 1) for number in range(ROWS)]
@@ -107,11 +107,15 @@ async def test_row_sizes_match_measured_tables(database: str) -> None:
         counts = [(1, "haihau", one, "day", 1_795_600_000, part, 3, 0, 0) for one in articles for part in range(12)]
         columns = ["generation", "site", "article", "grain", "bucket_start", "partition", "views", "visits", "visitors"]
         await connection.copy_records_to_table("counts", schema_name="stats", records=counts, columns=columns)
+        sums = [(1, "haihau", one, "8 days", 691_200 * span, 3, 0, 0) for span in range(12) for one in articles]
+        columns = ["generation", "site", "article", "span", "span_start", "views", "visits", "visitors"]
+        await connection.copy_records_to_table("article_sums", schema_name="stats", records=sums, columns=columns)
         found = {
             name: await connection.fetchval(f"SELECT pg_total_relation_size('stats.{name}')::float8") / rows
-            for name, rows in (("visitor_days", len(keys)), ("counts", len(counts)))
+            for name, rows in (("visitor_days", len(keys)), ("counts", len(counts)), ("article_sums", len(sums)))
         }
     finally:
         await connection.close()
     assert found["visitor_days"] == pytest.approx(Measured().visitor_row_bytes, rel=0.25)
     assert found["counts"] == pytest.approx(Measured().count_row_bytes, rel=0.25)
+    assert found["article_sums"] == pytest.approx(Measured().sum_row_bytes, rel=0.25)
