@@ -5,6 +5,7 @@ import asyncio
 import errno
 import importlib
 import logging
+import select
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -188,6 +189,8 @@ def run_command(
     except CommandError as error:
         _print_failure(name, str(error))
     except (KafkaError, *POSTGRES_UNAVAILABLE) as error:
+        if isinstance(error, BrokenPipeError) and _is_output_closed():
+            raise
         if isinstance(error, OSError) and (error.filename is not None or error.errno in DISK_ERRORS):
             reason = str(error)
         elif isinstance(error, KafkaError) or uses == "Kafka":
@@ -199,6 +202,17 @@ def run_command(
         _print_failure(name, "interrupted", after_failure)
         return INTERRUPTED
     return 1
+
+
+def _is_output_closed() -> bool:
+    """Return whether nobody reads standard output any more: then a broken pipe is no connection to a store."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # none, or not a file
+        return False
+    poll = select.poll()
+    poll.register(output, 0)  # POLLERR is always told
+    return any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
 
 
 def _print_failure(name: str, *parts: str) -> None:

@@ -6,6 +6,8 @@ Only the standard library is imported before the packages are known to be instal
 """
 
 import importlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -27,7 +29,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The words after the program; default: those of this process.
     """
+    _prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            code = _answer(words)
+        except SystemExit as error:  # argparse: help, or wrong usage
+            code = int(error.code or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:  # such as `presstally stats dlq list | head`: nobody reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except FAILURES as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    return code
+
+
+def _prepare_streams() -> None:
+    """Let every text be written, and every stream be there.
+
+    A terminal may have no Vietnamese letters: they are escaped. A stream that is closed would give its number to the
+    next file or connection.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _answer(words: list[str]) -> int:
     is_quiet = bool(words) and words[0] in QUIET
     if is_quiet:
         del words[0]
@@ -37,19 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in WORDS:
         print(unknown(words[0]), file=sys.stderr)
         return USAGE
-    code = 0
-    try:
-        code = _run(words[0], words[1:], is_quiet=is_quiet)
-    except BrokenPipeError:  # such as `presstally stats dlq list | head`: nobody reads the rest
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except FAILURES as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        code = 1
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except SystemExit as error:  # argparse: help, or wrong usage
-        code = int(error.code or 0)
-    return code
+    return _run(words[0], words[1:], is_quiet=is_quiet)
 
 
 def _run(word: str, rest: list[str], *, is_quiet: bool) -> int:
@@ -74,6 +97,7 @@ def _run(word: str, rest: list[str], *, is_quiet: bool) -> int:
     if word == "recover":
         from deploy.cli import recover
 
+        logging.disable()  # a failure is one line
         return recover.run(rest)
     return int(importlib.import_module(f"shared.{word}").main(rest, f"{PROGRAM} {word}"))
 

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from deploy.cli.words import PROGRAM
 from services.stats.admin.lost_records import find_mismatches
 from services.stats.settings import StatsSettings
-from shared.cli import CommandError, open_command_pool
+from shared.cli import CommandError, open_command_pool, unreachable
 from shared.kafka.log_reader import log_reader
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.settings import SettingsError
@@ -133,8 +133,13 @@ def run(
             if code:
                 print(f"recover: `{PROGRAM} {' '.join(step.command)}` failed; mend that and run recover again")
                 return 1
-    except (SettingsError, CommandError, KafkaError, *POSTGRES_UNAVAILABLE) as error:
-        print(f"recover: {error or type(error).__name__}", file=sys.stderr)
+    except (SettingsError, CommandError) as error:
+        print(f"recover: {error}", file=sys.stderr)
+        return 1
+    except (KafkaError, *POSTGRES_UNAVAILABLE) as error:
+        is_kafka = isinstance(error, KafkaError)
+        reason = asyncio.run(settings.kafka.describe_error(error)) if is_kafka else unreachable("Postgres", error)
+        print(f"recover: {reason}", file=sys.stderr)
         return 1
     print("recover: done")
     return 0
@@ -146,10 +151,18 @@ def _take(
     """Take a step and return the exit code of its command; None if the operator declined."""
     print(step.found)
     print(f"  `{PROGRAM} {' '.join(step.command)}` {step.does}.")
-    if not given.yes and ask("  Run it? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not given.yes and not _agrees(ask):
         return None
     sys.stdout.flush()
     return call(step.command)
+
+
+def _agrees(ask: Callable[[str], str]) -> bool:
+    try:
+        return ask("  Run it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 def _call(command: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from deploy.local.state import read_state
 ROOT = Path(__file__).resolve().parent.parent.parent
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
+MB_DIGITS_MAX = 15
 OLD_PROCESS_SECONDS = 20.0
 NOT_READY = 3
 PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres", "articles")
@@ -48,7 +49,7 @@ def base_port() -> int:
         SetupError: PRESSTALLY_PORT is invalid.
     """
     text = os.environ.get("PRESSTALLY_PORT") or "8080"
-    if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
+    if not text.isdecimal() or len(text) > len("65535") or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
         raise SetupError(f"PRESSTALLY_PORT is {text!r}; it must be a number from 1 to {65535 - len(PORT_NAMES)}")
     return int(text)
 
@@ -124,7 +125,7 @@ def java_command() -> str | None:
 def check_disk() -> None:
     """Check that the disk has space for the packages, the broker and the database."""
     text = os.environ.get("PRESSTALLY_MIN_FREE_MB") or str(FREE_MB_MIN)
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > MB_DIGITS_MAX:
         raise SetupError(f"PRESSTALLY_MIN_FREE_MB is {text!r}; it must be a number of megabytes")
     wanted = int(text)
     for place in (ROOT, home()):

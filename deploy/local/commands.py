@@ -220,7 +220,8 @@ def _logs(given: argparse.Namespace) -> int:
     files = [str(folder / f"{part}.log") for part in given.part or known]
     # Files are replaced when they are rotated: -F follows the name.
     command = ["tail", "-n", str(given.lines), *(["-F"] if given.follow else []), *files]
-    return subprocess.run(command, check=False).returncode
+    code = subprocess.run(command, check=False).returncode
+    return 0 if code == -signal.SIGPIPE else code  # such as `presstally logs | head`
 
 
 def _doctor() -> int:

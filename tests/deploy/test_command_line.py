@@ -186,6 +186,44 @@ def test_output_that_nobody_reads_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (0, ""), done
 
 
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("words", [("--help",), ("sites", "check"), ("stats", "verify", "--help"), ("logs",)])
+def test_closed_pipe_is_no_failure(words: tuple[str, ...], buffered: str, tmp_path: Path) -> None:
+    """Whenever the text is written, a reader that has gone leaves no message and the exit code 0."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/stats.log").write_text("x\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment |= {"PYTHONUNBUFFERED": buffered, "PRESSTALLY_HOME": str(tmp_path)}
+    done = subprocess.run([str(PROGRAM), *words], env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b""), done
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_terminal_without_vietnamese_letters_shows_escapes(encoding: str, tmp_path: Path) -> None:
+    """Names of sites are written on every terminal, as well as it can."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment |= {"PYTHONIOENCODING": encoding, "PRESSTALLY_HOME": str(tmp_path)}
+    command = [str(PROGRAM), "sites", "check", str(ROOT / "sites.toml")]
+    done = subprocess.run(command, env=environment, capture_output=True, encoding=encoding, check=False)
+    name = "Trang thông tin điện tử huyện Hải Hậu" if encoding == "utf-8" else "i\\u1ec7n t\\u1eed huy\\u1ec7n"
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert name in done.stdout
+
+
+def test_closed_streams_are_no_failure(tmp_path: Path) -> None:
+    """A program that was started without streams, as some schedulers do, works and keeps its exit code."""
+    scripts = [f"'{PROGRAM}' sites check '{place}' <&- >&- 2>&-; echo $?" for place in (ROOT / "sites.toml", "x")]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment["PRESSTALLY_HOME"] = str(tmp_path)
+    done = subprocess.run(
+        ["sh", "-c", "; ".join(scripts)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["0", "1"], done
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_completions_have_every_command(shell: str, tmp_path: Path) -> None:
     """The script is valid for its shell and has each word, each command and their options."""

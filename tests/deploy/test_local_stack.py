@@ -77,7 +77,7 @@ def test_port_in_use_is_reported_with_its_owner(tmp_path: Path, free_ports: Call
     assert_one_message(done, f"port {base + 2} (stats) is in use", f"(pid {os.getpid()})", "PRESSTALLY_PORT")
 
 
-@pytest.mark.parametrize("port", ["http", "0", "65535"])
+@pytest.mark.parametrize("port", ["http", "0", "65535", "²", "8" * 5000])
 def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     """PRESSTALLY_PORT must leave room for all ports."""
     assert_one_message(presstally("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
@@ -177,10 +177,11 @@ def test_full_disk_is_reported(tmp_path: Path, free_ports: Callable[[int], int])
     assert_one_message(done, "the disk is too full", "999999999 MB are needed")
 
 
-def test_invalid_disk_limit_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+@pytest.mark.parametrize("limit", ["much", "²", "9" * 5000])
+def test_invalid_disk_limit_is_reported(tmp_path: Path, free_ports: Callable[[int], int], limit: str) -> None:
     """A limit that is not a number is reported with its name."""
-    done = presstally("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="much")
-    assert_one_message(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
+    done = presstally("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB=limit)
+    assert_one_message(done, "PRESSTALLY_MIN_FREE_MB", repr(limit))
 
 
 def test_down_never_stops_another_program(tmp_path: Path) -> None:

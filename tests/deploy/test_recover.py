@@ -76,6 +76,19 @@ def test_declined_step_ends_it_and_changes_nothing(
     assert "nothing further was changed" in capsys.readouterr().out
 
 
+def test_end_of_input_declines(steps: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-D is no agreement, and no traceback."""
+    steps(TOPIC_STEP)
+
+    def end(question: str) -> str:
+        raise EOFError
+
+    operator = Operator()
+    assert recover.run([], end, operator.call) == 1
+    assert operator.ran == []
+    assert recover.DECLINED in capsys.readouterr().out
+
+
 def test_failed_step_ends_it(steps: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     """The next steps would work on what is not there; the command that failed is named."""
     steps(TOPIC_STEP, COUNT_STEP)
@@ -105,7 +118,7 @@ def test_unavailable_stores_are_one_sentence(
     assert recover.run(["--yes"], operator.ask, operator.call) == 1
     assert operator.ran == []
     error = capsys.readouterr().err
-    assert error.startswith("recover: ")
+    assert error.startswith("recover: Kafka at 127.0.0.1:1 cannot be reached")
     assert error.count("\n") == 1
 
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_run_command_diagnoses_an_unreachable_kafka(capsys: pytest.CaptureFixtur
     """Aiokafka says only that there is no broker; the message says what is in the way."""
     assert run_command("count", failing(NoBrokersAvailable()), kafka=KAFKA) == 1
     assert f"Kafka at {NOBODY}" in capsys.readouterr().err
+
+
+def test_closed_output_is_not_taken_for_a_lost_store(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pipe that nobody reads ends the program in silence; a broken connection is told."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        assert run_command("count", failing(BrokenPipeError(32, "Broken pipe")), kafka=KAFKA) == 1
+        assert "cannot reach Postgres" in capsys.readouterr().err
+        os.close(reading)
+        with pytest.raises(BrokenPipeError):
+            run_command("count", failing(BrokenPipeError(32, "Broken pipe")), kafka=KAFKA)
+    assert capsys.readouterr().err == ""
 
 
 def test_run_command_after_an_interrupt_returns_130(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ nothing is changed.
 
 import argparse
 import time
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ from services.stats.admin.adjust import author, submit
 from services.stats.admin.exclusions import CLOCK_MS, LATE_MS
 from services.stats.admin.lost_records import refuse_lost_records
 from services.stats.admin.rebuild import Rebuild, consuming, only_one
+from services.stats.admin.suspects import local_date
 from services.stats.counting.exclusions import Exclusion, reversal_id
 from services.stats.local_calendar import date_start
 from services.stats.queries import SQL
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--reverse", metavar="ID", help="count the visitors of an exclusion again")
     what.add_argument("--list", action="store_true", help="show all exclusions, or those of --site")
     parser.add_argument("--site", help="slug of the site, as in sites.toml")
-    parser.add_argument("--day", type=date.fromisoformat, metavar="YYYY-MM-DD", help="local day; default: today")
+    parser.add_argument("--day", type=local_date, metavar="YYYY-MM-DD", help="local day; default: today")
     parser.add_argument("--who", help="who answers for it; default: your login name")
     parser.add_argument("--why", help="the reason, for the audit")
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from services.stats.local_calendar import date_start
 from services.stats.settings import StatsSettings
+from services.stats.statistics.periods import FIRST_YEAR, LAST_YEAR
 from services.stats.suspects.evidence_reader import read_suspects
 from services.stats.suspects.finding import NETWORKS_MAX, Suspect
 from shared.cli import CommandError, open_command_pool
@@ -18,7 +19,22 @@ STATEMENT_SECONDS = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--site", help="slug of the site, as in sites.toml; default: all")
-    parser.add_argument("--day", type=date.fromisoformat, metavar="YYYY-MM-DD", help="local day; default: today")
+    parser.add_argument("--day", type=local_date, metavar="YYYY-MM-DD", help="local day; default: today")
+
+
+def local_date(text: str) -> date:
+    """Return the day that the operator named.
+
+    Raises:
+        ArgumentTypeError: it is none, or is in no year that can have counts.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2026-03-04")
+    return day
 
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:

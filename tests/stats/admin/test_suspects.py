@@ -2,10 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.stats.admin import suspects
+from services.stats.admin import exclude, suspects
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
 from shared.postgres import open_pool
@@ -38,3 +39,14 @@ async def test_suspects_names_the_fleet_of_a_day(
     assert capsys.readouterr().out.startswith("no group behaves as programs do")
     with pytest.raises(CommandError, match="unknown site 'no'"):
         await run(database, tmp_path, "--site", "no")
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2026-13-40", "1999-12-31", "today", ""])
+@pytest.mark.parametrize("command", [suspects, exclude])
+def test_day_that_is_none_is_wrong_usage(command: Any, day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A day without a form or a year that counts can have is one sentence, for both commands."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--day", day])
+    assert f"argument --day: {day!r} is not a day like 2026-03-04" in capsys.readouterr().err

@@ -130,10 +130,14 @@ def lead_picture(tree: Any, title: str, blocks: list[Block], base: str, captions
             continue
         url = resolve(base, one_line(one.get("src")))
         sizes = [one_line(one.get(name)) for name in ("width", "height")]
-        is_small = any(size.isdigit() and int(size) < 100 for size in sizes)
+        is_small = any(_is_below(size, 100) for size in sizes)
         if url not in carried and is_usable_picture(url) and not is_small and not one.xpath(_FURNITURE):
             return image_figure(url, one.get("alt"), captions.get(url) or one.get("alt"), base)
     return None
+
+
+def _is_below(size: str, pixels: int) -> bool:
+    return size.isdecimal() and len(size) < len("10000") and int(size) < pixels
 
 
 def report_lost_pictures(tree: Any, blocks: list[Block], base: str, warnings: list[ItemWarning]) -> None:
@@ -147,7 +151,7 @@ def report_lost_pictures(tree: Any, blocks: list[Block], base: str, warnings: li
     lost = []
     for image in [] if box is None else box.iter("img"):
         url = resolve(base, one_line(image.get("src")))
-        is_tiny = any(one_line(image.get(name)).isdigit() and int(image.get(name)) < 50 for name in ("width", "height"))
+        is_tiny = any(_is_below(one_line(image.get(name)), 50) for name in ("width", "height"))
         if url and unquote(url) not in carried and not url.startswith("data:") and not is_tiny:
             lost.append(url)
     warnings.extend(

@@ -41,8 +41,8 @@ def test_read_html_keeps_videos_and_late_pictures() -> None:
 def test_report_lost_pictures_names_those_beside_the_text() -> None:
     """A picture between the paragraphs that is not in the blocks is reported; those elsewhere are not."""
     found = tree(
-        f'<div><img src="/logo.png"></div><div class=t><p>{TEXT}</p><img src="/a.jpg"><img src="/b.jpg">'
-        f"<p>Hết {TEXT}</p></div>"
+        f'<div><img src="/logo.png"></div><div class=t><p>{TEXT}</p><img src="/a.jpg" width="²" height="{"9" * 5000}">'
+        f'<img src="/b.jpg"><p>Hết {TEXT}</p></div>'
     )
     warnings: list[ItemWarning] = []
     blocks = [
