@@ -171,7 +171,7 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20, what: str = "it") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "it") -> Any:
     """Poll until the condition is true, and return its value."""
     deadline = time.monotonic() + seconds
     while True:

@@ -62,7 +62,7 @@ class Stream(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
-    async def until(self, condition: Callable[["Stream"], Any], seconds: float = 30) -> Any:
+    async def until(self, condition: Callable[["Stream"], Any], seconds: float = 60) -> Any:
         """Wait until the condition holds, and return its value."""
         deadline = time.monotonic() + seconds
         while not (seen := condition(self)):

@@ -39,7 +39,7 @@ sleeper = [sys.executable, "-c", wait]
 stubborn = [sys.executable, "-c", "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True); " + wait]
 is_up = lambda: "up" in keeper.tail("stubborn")
 keeper.start(
-    [ManagedProcess("sleeper", sleeper, lambda: True), ManagedProcess("stubborn", stubborn, is_up, stop_seconds=1)], 10
+    [ManagedProcess("sleeper", sleeper, lambda: True), ManagedProcess("stubborn", stubborn, is_up, stop_seconds=1)], 60
 )
 print("ready", flush=True)
 keeper.keep_running()
@@ -227,11 +227,11 @@ def test_page_views_come_before_editors_on_the_processor(system: Any) -> None:
 
 
 def test_killed_gateway_is_restarted(system: Any, wait: Callable[..., Any]) -> None:
-    """A killed gateway is restarted within 10 seconds and serves requests."""
+    """A killed gateway is restarted and serves requests."""
     victim = system.state()["parts"]["gateway"]
     os.kill(victim, signal.SIGKILL)
-    wait(lambda: system.state()["parts"]["gateway"] != victim, 10)
-    wait(lambda: _status(system) == 200, 10)
+    wait(lambda: system.state()["parts"]["gateway"] != victim)
+    wait(lambda: _status(system) == 200)
 
 
 def _status(system: Any) -> int:
@@ -262,7 +262,7 @@ def test_killed_process_is_restarted(tmp_path: Path, keeper: Any, wait: Callable
     """A killed process is restarted soon, and the other one keeps running."""
     sleeper, stubborn = pids(tmp_path)
     os.kill(sleeper, signal.SIGKILL)
-    wait(lambda: pids(tmp_path)[0] != sleeper, 10)
+    wait(lambda: pids(tmp_path)[0] != sleeper)
     assert pids(tmp_path)[1] == stubborn
     assert psutil.pid_exists(pids(tmp_path)[0])
 
@@ -270,7 +270,7 @@ def test_killed_process_is_restarted(tmp_path: Path, keeper: Any, wait: Callable
 def test_stop_kills_stubborn_process_after_timeout(tmp_path: Path, keeper: Any) -> None:
     """A process that does not stop is killed after its timeout, and none is left."""
     keeper.send_signal(signal.SIGINT)
-    assert keeper.wait(10) == 0
+    assert keeper.wait(60) == 0
     assert "stubborn did not stop within 1 s; killing it" in keeper.stdout.read()
     assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path))
 
@@ -284,7 +284,7 @@ log_files.bound_log.__defaults__ = (100_000,)
 keeper = Supervisor(Path(sys.argv[1]), print, lambda parts: None)
 keeper.catch_signals()
 flood = "import time\nfor n in range(10**9):\n print(f'line {n}', flush=True)\n if n % 1000 == 0: time.sleep(0.02)"
-keeper.start([ManagedProcess("flood", [sys.executable, "-c", flood], lambda: True)], 10)
+keeper.start([ManagedProcess("flood", [sys.executable, "-c", flood], lambda: True)], 60)
 keeper.keep_running()
 keeper.stop()
 """
@@ -294,11 +294,11 @@ def test_log_of_running_process_is_bounded(tmp_path: Path, wait: Callable[..., A
     """A process that floods its log gets a bounded file while it runs, and its newest lines are kept in order."""
     with subprocess.Popen([sys.executable, "-c", CHATTERBOX, str(tmp_path)], cwd=ROOT) as keeper:
         older = tmp_path / "flood.log.old"
-        wait(older.exists, 10)
+        wait(older.exists)
         first = older.read_bytes()
-        wait(lambda: older.read_bytes() != first, 10)  # it is bounded more than once
+        wait(lambda: older.read_bytes() != first)  # it is bounded more than once
         keeper.send_signal(signal.SIGINT)
-        assert keeper.wait(20) == 0
+        assert keeper.wait(60) == 0
     numbers = [int(line.split()[1]) for line in older.read_text().splitlines()[1:]]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     assert older.stat().st_size <= 2_000_000
@@ -331,19 +331,19 @@ def test_supervisor_survives_a_full_disk_and_recovers(tmp_path: Path, wait: Call
         subprocess.Popen([sys.executable, "-c", KEEPER, str(tmp_path)], cwd=ROOT, stdout=output) as keeper,
     ):
         try:
-            wait(lambda: "ready" in printed.read_text(), 20)
+            wait(lambda: "ready" in printed.read_text())
             sleeper, stubborn = pids(tmp_path)
             limit_files(keeper, 0)
             os.kill(sleeper, signal.SIGKILL)
             supervisor = psutil.Process(keeper.pid)
-            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn}, 10)
+            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn})
             (restarted,) = {one.pid for one in supervisor.children()} - {sleeper, stubborn}
             os.kill(restarted, signal.SIGKILL)
-            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn, restarted}, 10)
+            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn, restarted})
             assert (keeper.poll(), pids(tmp_path), printed.read_text()) == (None, [sleeper, stubborn], "ready\n")
             limit_files(keeper, resource.RLIM_INFINITY)
-            wait(lambda: pids(tmp_path)[0] not in (sleeper, restarted), 10)
-            wait(lambda: "the state file is written again" in printed.read_text(), 10)
+            wait(lambda: pids(tmp_path)[0] not in (sleeper, restarted))
+            wait(lambda: "the state file is written again" in printed.read_text())
             assert {one.pid for one in supervisor.children()} == set(pids(tmp_path))
             assert "cannot write the state file: File too large" in printed.read_text()
         finally:
@@ -357,7 +357,7 @@ def test_process_without_a_log_is_started(tmp_path: Path) -> None:
     (tmp_path / "quiet.log").mkdir()
     said: list[str] = []
     keeper = Supervisor(tmp_path, said.append, lambda _: None)
-    keeper.start([ManagedProcess("quiet", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: True)], 10)
+    keeper.start([ManagedProcess("quiet", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: True)], 60)
     assert said == ["quiet starts without a log: Is a directory"]
     keeper.stop()
 
@@ -367,5 +367,5 @@ def test_processes_end_with_a_killed_supervisor(tmp_path: Path, keeper: Any, wai
     sleeper, stubborn = pids(tmp_path)
     keeper.kill()
     keeper.wait()
-    wait(lambda: not psutil.pid_exists(sleeper), 5)
+    wait(lambda: not psutil.pid_exists(sleeper))
     os.kill(stubborn, signal.SIGKILL)  # it ignores SIGTERM on purpose

@@ -142,7 +142,7 @@ class TestPortal:
         front.open(site_role(self.portal, Images(media), files, previews, SavedCopies(self.portal, media)))
         direct = DirectRequest(path, asked, protocol, lambda _: protocol.ended.set())  # type: ignore[arg-type]
         if front.serve_direct(direct):
-            await asyncio.wait_for(protocol.ended.wait(), 10)
+            await asyncio.wait_for(protocol.ended.wait(), 60)
         if protocol.got is None:
             await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
         assert protocol.got

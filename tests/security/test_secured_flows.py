@@ -40,7 +40,7 @@ def test_page_view_over_tls_is_counted(secured: Secured, wait: Callable[..., Any
     before = secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"]
     answer = secured.request("POST", "/e", body, content_type="application/json")
     assert answer.status == 202, answer.text
-    wait(lambda: secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"] == before + 1, 10)
+    wait(lambda: secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"] == before + 1)
 
 
 def test_article_over_tls_becomes_live(secured: Secured, wait: Callable[..., Any]) -> None:
@@ -51,7 +51,7 @@ def test_article_over_tls_becomes_live(secured: Secured, wait: Callable[..., Any
     assert live["status"] == "live", live
     page = secured.request("GET", "/" + live["url"].split("/", 3)[3])
     assert (page.status, "Bài qua TLS" in page.text) == (200, True)
-    wait(lambda: secured.ask("stats", "GET", "/readyz").json()["ready"], 10)
+    wait(lambda: secured.ask("stats", "GET", "/readyz").json()["ready"])
 
 
 def test_commands_work_with_operator_acls(secured: Secured, infrastructure: Infrastructure) -> None:
@@ -162,7 +162,7 @@ async def attempt(access: KafkaConfig, action: str, name: str) -> None:
         transactional_id = name if action == "fence" else None
         producer = AIOKafkaProducer(**access.client, transactional_id=transactional_id, enable_idempotence=True)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await producer.start()
                 await producer.send_and_wait(name, b"{}", key=b"k", partition=0)
         finally:
@@ -171,7 +171,7 @@ async def attempt(access: KafkaConfig, action: str, name: str) -> None:
         group = {"group_id": name} if action == "join" else {}
         consumer = AIOKafkaConsumer(**access.client, **group, auto_offset_reset="earliest")
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await consumer.start()
                 if action == "join":
                     consumer.subscribe(["articles", "pages-live"])

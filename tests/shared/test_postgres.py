@@ -76,7 +76,7 @@ async def test_pool_without_waiting_opens_without_postgres() -> None:
 async def test_pool_for_a_missing_database_fails_at_once(database: str) -> None:
     """What waiting does not mend is raised."""
     with pytest.raises(asyncpg.InvalidCatalogNameError):
-        await asyncio.wait_for(open_pool(f"{database}-missing", role="presstally_ingest"), 5)
+        await asyncio.wait_for(open_pool(f"{database}-missing", role="presstally_ingest"), 60)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,9 @@ async def run_stuck(settings, process):
     yield Role("stuck")
     await asyncio.sleep(60)
 
-shared.process.STOP_SECONDS, shared.process.DRAIN_SECONDS = 0.5, 0.1
+shared.process.DRAIN_SECONDS = 0.1
+if sys.argv[1:] == ["stuck"]:
+    shared.process.STOP_SECONDS = 0.5
 roles = {"steady": run_steady, "kafka": run_kafka, "failing": run_failing, "stuck": run_stuck}
 sys.exit(run_service("test", roles, Settings.load(), sys.argv[1:]))
 """
@@ -89,7 +91,7 @@ def test_process_stops_within_its_bound(role: str, signal_number: int, code: int
     try:
         wait_for(lambda: is_ready(port), what="the role")
         process.send_signal(signal_number)
-        printed, log = process.communicate(timeout=10)
+        printed, log = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, printed) == (code, output), log
@@ -99,7 +101,7 @@ def test_process_stops_within_its_bound(role: str, signal_number: int, code: int
 def test_failed_background_task_ends_the_process() -> None:
     """A task that raises stops all roles in order; the exit code is 1 and the log says which task it was."""
     process = start("failing", free_ports(1))
-    printed, log = process.communicate(timeout=20)
+    printed, log = process.communicate(timeout=60)
     assert (process.returncode, printed) == (1, "stopped\n"), log
     assert "LookupError('broken')" in log
 
@@ -107,7 +109,7 @@ def test_failed_background_task_ends_the_process() -> None:
 def test_process_reports_writes_to_broken_connections() -> None:
     """Every Kafka client of a service's process raises connection errors, which it retries, for such a write."""
     process = start("kafka", free_ports(1))
-    printed, log = process.communicate(timeout=20)
+    printed, log = process.communicate(timeout=60)
     assert (process.returncode, printed) == (0, "send_or_report\n"), log
 
 
@@ -120,7 +122,7 @@ def test_full_disk_under_the_log_does_not_stop_the_process(role: str, is_stopped
             if not is_stopped_by_itself:
                 wait_for(lambda: is_ready(port), what="the role")
                 process.send_signal(signal.SIGTERM)
-            printed, _ = process.communicate(timeout=15)
+            printed, _ = process.communicate(timeout=60)
         finally:
             process.kill()
     assert printed == ("" if role == "stuck" else "stopped\n")

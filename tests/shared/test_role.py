@@ -24,7 +24,7 @@ async def test_failed_task_stops_the_process() -> None:
     """A background task that raises stops its process, which says which task it was."""
     process = Process()
     process.spawn(fail_with(LookupError("x")), "count")
-    await asyncio.wait_for(process.stop.wait(), 1)
+    await asyncio.wait_for(process.stop.wait(), 60)
     assert process.failure == "count: LookupError('x')"
 
 
@@ -57,7 +57,7 @@ async def test_task_cancelled_from_within_stops_the_process() -> None:
         await inner
 
     process.spawn(await_what_is_cancelled(), "count")
-    await asyncio.wait_for(process.stop.wait(), 1)
+    await asyncio.wait_for(process.stop.wait(), 60)
     assert process.failure is not None
     assert process.failure.startswith("count: RuntimeError('it was cancelled from within")
 

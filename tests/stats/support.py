@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,18 @@ class WidgetProcess:
     async def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
         return await asyncio.to_thread(self._get, path, method, headers)
 
+    async def get_until(self, condition: Callable[[Answer], bool], path: str, **headers: str) -> Answer:
+        """Read again and again until the answer is as expected: what is read slowly is valid for longer."""
+        async with asyncio.timeout(60):
+            while not condition(answer := await self.get(path, **headers)):  # noqa: ASYNC110 - it is what is tested
+                await asyncio.sleep(0.05)
+        return answer
+
     def _get(self, path: str, method: str, headers: dict[str, str]) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=named, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return Answer(response.status, lower(response.headers), response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, lower(error.headers), error.read())
@@ -70,14 +77,14 @@ async def running_widget(database: str, folder: Path, **settings: str) -> AsyncI
     command = [sys.executable, "-m", "services.stats", "widget"]
     process = await asyncio.to_thread(subprocess.Popen, command, cwd=ROOT, env=environment)
     try:
-        for _ in range(200):
-            if await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz"):
-                break
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz"):
+                assert process.poll() is None
+                await asyncio.sleep(0.1)
         yield WidgetProcess(port, process)
     finally:
         process.terminate()
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
 
 
 async def count_views(pool: asyncpg.Pool | asyncpg.Connection, views: int, article: str = "") -> None:

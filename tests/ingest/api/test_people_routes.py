@@ -174,7 +174,7 @@ async def test_administrators_cannot_remove_each_other_at_once(newsroom: Newsroo
                 asyncio.create_task(browser.call(method, f"/people/{other.id}", body))
                 for browser, other in ((first, people[1]), (second, people[0]))
             ]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - Postgres announces no waiting locks
                     await asyncio.sleep(0.01)
         done = await asyncio.gather(*changes)

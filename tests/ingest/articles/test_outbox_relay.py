@@ -78,14 +78,14 @@ async def put(pool: asyncpg.Pool, *numbers: int) -> None:
 
 
 async def until_empty(pool: asyncpg.Pool) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await pool.fetchval("SELECT count(*) FROM ingest.outbox"):  # noqa: ASYNC110 - Postgres has no event
             await asyncio.sleep(0.02)
 
 
 async def stop(task: asyncio.Task[None]) -> None:
     task.cancel()
-    await asyncio.wait([task], timeout=5)
+    await asyncio.wait([task], timeout=60)
     assert task.done()
 
 
@@ -123,7 +123,7 @@ async def test_relay_failed_transaction_is_sent_again_by_a_new_producer(pool: as
 async def test_relay_of_a_second_replica_waits_for_the_lock(pool: asyncpg.Pool) -> None:
     """Only one relay sends; when it stops, another replica takes over."""
     first = asyncio.create_task(run_outbox_relay(pool, KafkaConfig("localhost:1")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not Producer.started:  # noqa: ASYNC110 - the relay has no event for it
             await asyncio.sleep(0.01)
     second = asyncio.create_task(run_outbox_relay(pool, KafkaConfig("localhost:1")))

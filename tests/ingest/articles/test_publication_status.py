@@ -111,11 +111,11 @@ async def test_wait_returns_once_the_version_is_live(pool: asyncpg.Pool, publish
     tracker = PublicationTracker(pool, asyncio.Event())
     polling = asyncio.create_task(tracker.poll_waiters())
     try:
-        waiter = asyncio.create_task(tracker.wait("a-1", None, 10))
+        waiter = asyncio.create_task(tracker.wait("a-1", None, 60))
         await asyncio.sleep(0.2)
         assert not waiter.done()
         await report(pool, 1)
-        status = await asyncio.wait_for(waiter, 5)
+        status = await asyncio.wait_for(waiter, 60)
         assert status is not None
         assert status.status == "live"
         assert tracker._waiters == {}
@@ -127,10 +127,10 @@ async def test_wait_ends_at_timeout_and_at_stop(pool: asyncpg.Pool, published: A
     """A wait ends with the current status after its timeout, or when the process stops; an unknown article is None."""
     stop = asyncio.Event()
     tracker = PublicationTracker(pool, stop)
-    assert await tracker.wait("x", None, 5) is None
+    assert await tracker.wait("x", None, 60) is None
     status = await tracker.wait("a-1", None, 0.05)
     assert status is not None
     assert status.status == "queued"
     stop.set()
-    status = await asyncio.wait_for(tracker.wait("a-1", None, 30), 5)
+    status = await asyncio.wait_for(tracker.wait("a-1", None, 60), 60)
     assert status is not None

@@ -4,7 +4,8 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -22,6 +23,7 @@ from services.ingest.auth.tokens import (
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.postgres import open_pool
+from tests.leads import leads
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -144,9 +146,13 @@ async def test_require_expired_or_revoked_token_is_401(pool: asyncpg.Pool) -> No
     """An expired token is rejected at once, even while it is cached; a revoked one within a minute."""
     clock = Clock()
     tokens = Tokens(pool, clock=clock)
-    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
-    short = await create(pool, name="Lan", scopes=["read"], expires_at=expires_at)
-    await tokens.require(f"Bearer {short}", "read")
+    for lead in leads(0.5):
+        expires_at = datetime.now(UTC) + lead
+        short = await create(pool, name="Lan", scopes=["read"], expires_at=expires_at)
+        with suppress(Problem):
+            await tokens.require(f"Bearer {short}", "read")
+        if datetime.now(UTC) < expires_at:
+            break
     while datetime.now(UTC) < expires_at:
         pass
     assert "expired" in (await problem_of(tokens, f"Bearer {short}")).detail
@@ -179,7 +185,7 @@ async def test_require_while_postgres_is_unavailable_accepts_cached_tokens(pool:
     finally:
         await allow_connections(database, True)
     for token in (known, unknown):
-        async with asyncio.timeout(10):  # terminated connections are discovered one by one
+        async with asyncio.timeout(60):  # terminated connections are discovered one by one
             while not await is_accepted(tokens, token):
                 pass
 

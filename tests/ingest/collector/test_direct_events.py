@@ -262,7 +262,7 @@ async def test_direct_bodies_share_the_memory_of_all_bodies(monkeypatch: pytest.
     assert readers.begin(30) is None
     assert readers.begin(10) is not None  # nothing receives it yet, as when a process is stopped right there
     watch = asyncio.create_task(readers.cancel_slow())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not first.source.was_cancelled:  # noqa: ASYNC110 - the check is the readers' own
             await asyncio.sleep(0.05)
     await asyncio.sleep(0)

@@ -26,6 +26,7 @@ from shared.metrics import HTTP_SECONDS
 from shared.role import Role
 from shared.sites import Site, Sites
 from tests.ingest.collector.test_direct_events import Salts
+from tests.ingest.collector.test_publisher import until
 from tests.ingest.collector.test_visitors import CHROME
 from tests.shared.http.sockets import Answer, connect, exchange
 
@@ -261,18 +262,16 @@ def test_slow_bodies_give_up_their_memory_to_others(
         for _ in range(4):
             slow.append(await one.connect(0))
             slow[-1][1].write(request(length="12000"))
+        await until(lambda: one.endpoints.bodies.reserved_bytes == 48_000)
         await asyncio.sleep(0.4)
-        assert one.endpoints.bodies.reserved_bytes == 48_000
         assert (await one.exchange(0, request(BODY + b" " * 8_000))).status == b"202"
-        await asyncio.sleep(0.2)
+        await until(lambda: slow[0][0]._buffer)
         ended = [reader._buffer.startswith(b"HTTP/1.1 408") for reader, _ in slow]  # type: ignore[attr-defined]
         assert ended == [True, False, False, False]
         assert one.endpoints.bodies.reserved_bytes == 36_000
         for _, writer in slow:
             writer.close()
-        async with asyncio.timeout(5):
-            while one.endpoints.bodies.reserved_bytes:  # noqa: ASYNC110 - the check is the readers' own
-                await asyncio.sleep(0.02)
+        await until(lambda: not one.endpoints.bodies.reserved_bytes)
 
     run(collector, scenario)
 
@@ -284,18 +283,17 @@ def test_clients_that_leave_are_no_failures_of_the_collector(
 
     async def scenario(one: Collector) -> None:
         for number in (0, 1):
-            for sent in (request(length="60000"), request()):
+            for sent, is_received in (
+                (request(length="60000"), lambda: one.endpoints.bodies.reserved_bytes),
+                (request(), lambda stored=number + 1: len(one.stored) == stored),  # type: ignore[misc]
+            ):
                 _, writer = await one.connect(number)
                 writer.write(sent)
-                await asyncio.sleep(0.05)
+                await until(is_received)
                 writer.transport.abort()
-                async with asyncio.timeout(5):
-                    while one.endpoints.bodies.reserved_bytes:  # noqa: ASYNC110 - the check is the readers' own
-                        await asyncio.sleep(0.02)
-        await asyncio.sleep(0.05)
+                await until(lambda: not one.endpoints.bodies.reserved_bytes)
+        await until(lambda: gc.collect() >= 0 and not any(type(held) is _EventsRequest for held in gc.get_objects()))
         assert len(one.stored) == 2
-        gc.collect()
-        assert not [held for held in gc.get_objects() if type(held) is _EventsRequest]
 
     run(collector, scenario)
     said = capsys.readouterr()

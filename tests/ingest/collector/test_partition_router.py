@@ -66,7 +66,7 @@ class Collector:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the publisher has no event for it
             await asyncio.sleep(0.01)
 

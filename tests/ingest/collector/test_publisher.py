@@ -28,7 +28,7 @@ class Router:
         return [event.partition_hash % PARTITIONS for event in events]
 
 
-def start(folder: Path) -> EventPublisher:
+def start(folder: Path, deadline_seconds: float = 60) -> EventPublisher:
     spool = Spool(folder / "0", 10_000)
     kafka = KafkaConfig("localhost:1")
     router: Any = Router()
@@ -39,7 +39,7 @@ def start(folder: Path) -> EventPublisher:
         folder,
         router=router,
         clock=ClockCheck(),
-        deadline_seconds=0.3,
+        deadline_seconds=deadline_seconds,
         process=Process(),
     )
 
@@ -56,7 +56,7 @@ def events(count: int, size: int = 10) -> list[SpooledEvent]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the publisher has no event for it
             await asyncio.sleep(0.01)
 
@@ -100,18 +100,18 @@ async def test_publish_without_kafka_is_spooled_and_drained_later(broker: Broker
     assert broker.log[1] == [event.value for event in [*events(6), *events(6)] if event.partition_hash % 4 == 1]
 
 
-async def test_publish_to_hanging_kafka_is_spooled_after_the_deadline(
-    broker: Broker, publisher: EventPublisher
-) -> None:
+async def test_publish_to_hanging_kafka_is_spooled_after_the_deadline(broker: Broker, tmp_path: Path) -> None:
     """A broker that does not acknowledge within the deadline counts as down."""
+    publisher = start(tmp_path, deadline_seconds=0.3)
     await until(lambda: publisher.warning is None)
     broker.hold = asyncio.Event()
-    await asyncio.wait_for(publisher.publish(events(1)), 3)
+    await asyncio.wait_for(publisher.publish(events(1)), 60)
     assert publisher.spool_bytes > 0 or broker.values
     assert publisher.warning is not None
     broker.hold.set()
     await until(lambda: publisher.warning is None)
     assert broker.values == [events(1)[0].value]
+    await publisher.stop()
 
 
 async def test_publish_without_kafka_and_with_full_spool_is_rejected(broker: Broker, publisher: EventPublisher) -> None:

@@ -74,14 +74,14 @@ def fetch(port: int, path: str) -> tuple[int, str]:
 
     quoted = urllib.parse.quote(path, safe="/?&=%:;()!$'~@+,{}")
     try:
-        with urllib.request.build_opener(NoRedirects).open(f"http://127.0.0.1:{port}{quoted}", timeout=5) as response:
+        with urllib.request.build_opener(NoRedirects).open(f"http://127.0.0.1:{port}{quoted}", timeout=60) as response:
             return response.status, ""
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get("location", "")
 
 
 def wait_for_port(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1_200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

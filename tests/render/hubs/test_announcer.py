@@ -34,6 +34,7 @@ from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.site_structure import SiteStructure
 from shared.sites import Section, Site, Sites
+from tests.leads import leads
 from tests.render.conftest import TestPortal
 from tests.render.hubs.hub_server import Hub, running_hub
 
@@ -201,7 +202,7 @@ async def test_dead_slow_and_failing_hubs_do_not_delay_others(
         await newsroom.publish("haihau", "Bão số 9")
         async with newsroom.announcing():
             topic = newsroom.feed("haihau", "/rss.xml")
-            await eventually(lambda: hub.titles(topic) == ["Bão số 9"], 5)
+            await eventually(lambda: hub.titles(topic) == ["Bão số 9"])
             await eventually(lambda: len(failing.told) == 1 and len(other.told) == 1)
             await asyncio.sleep(0.5)
             assert len(failing.told) == len(other.told) == 1
@@ -221,18 +222,20 @@ async def test_waits_for_a_dead_hub_grow_and_outlast_a_restart(newsroom: Newsroo
     newsroom.declare(hub.url)
     waits = []
     for attempts in range(1, 9):
+        begun = await newsroom.pool.fetchval("SELECT now()")
         async with newsroom.announcing():
             query = f"SELECT min(attempts) = {attempts} FROM render.announcements"
             await eventually(lambda query=query: newsroom.pool.fetchval(query))  # type: ignore[misc]
         rows = await newsroom.pool.fetch(
-            "SELECT attempts, next_attempt_at - now() AS wait, last_result FROM render.announcements"
+            "SELECT attempts, next_attempt_at, now() AS ended, last_result FROM render.announcements"
         )
         assert len(rows) == len(FEEDS)
         assert {row["attempts"] for row in rows} == {attempts}
         assert len(hub.told) == attempts
         assert "status 503" in {row["last_result"] for row in rows}
-        waits.append(min(row["wait"] for row in rows))
-        assert abs(waits[-1] - retry_wait(attempts)) < timedelta(seconds=4)
+        next_attempt = min(row["next_attempt_at"] for row in rows)
+        waits.append(retry_wait(attempts))
+        assert begun + waits[-1] <= next_attempt <= rows[0]["ended"] + waits[-1]
         await newsroom.retry_now()
     assert waits[0] < waits[1] < waits[2] < waits[3] < waits[4] < waits[5]
     assert max(waits) <= timedelta(hours=1)
@@ -264,17 +267,22 @@ async def test_embargo_and_expiry_are_announced_at_their_time_and_not_before(new
     newsroom.declare(hub.url)
     topic = newsroom.feed("haihau", "/tin-tuc/rss.xml")
     async with newsroom.announcing() as announcer:
-        await newsroom.all_told()
-        hub.told.clear()
-        begins = datetime.now(UTC) + timedelta(seconds=3)
-        until = begins + timedelta(seconds=4)
-        times = {"modified_at": datetime.now(UTC), "first_published_at": begins, "published_at": begins}
-        await newsroom.publish("haihau", "Bí mật", embargo_until=begins, unpublish_at=until, **times)
-        announcer.wake()
-        await asyncio.sleep(0.6)
-        assert datetime.now(UTC) < begins
-        assert hub.told == []
-        await eventually(lambda: hub.titles(topic) == ["Bí mật"])
+        for lead in leads(2):
+            await newsroom.all_told()
+            hub.told.clear()
+            begins = datetime.now(UTC) + lead
+            until = begins + lead
+            times = {"modified_at": datetime.now(UTC), "first_published_at": begins, "published_at": begins}
+            await newsroom.publish("haihau", "Bí mật", embargo_until=begins, unpublish_at=until, **times)
+            announcer.wake()
+            await asyncio.sleep(0.6)
+            told = list(hub.told)
+            if datetime.now(UTC) >= begins:
+                continue
+            assert told == []
+            await eventually(lambda until=until: hub.titles(topic) == ["Bí mật"] or datetime.now(UTC) > until)  # type: ignore[misc]
+            if datetime.now(UTC) < until:
+                break
         assert datetime.now(UTC) >= begins
         await eventually(lambda: hub.titles(topic) == [])
         assert datetime.now(UTC) >= until
@@ -341,11 +349,12 @@ async def test_claim_of_a_process_that_died_ends_and_the_hub_is_told(newsroom: N
     hub.told.clear()
     await newsroom.pool.execute(
         "UPDATE render.announcements"
-        " SET announced = NULL, waiting_since = now(), claimed_until = now() + interval '1 s'"
+        " SET announced = NULL, waiting_since = now(), claimed_until = now() + interval '10 min'"
     )
     async with newsroom.announcing():
         await asyncio.sleep(0.6)
         assert hub.told == []
+        await newsroom.pool.execute("UPDATE render.announcements SET claimed_until = now()")
         await eventually(lambda: len(hub.told) == len(FEEDS))
 
 

@@ -36,7 +36,7 @@ def serve(port: int, role: Role, scenario: Callable[[Get, HttpApp], Awaitable[No
             method = "POST" if body else "GET"
             head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+            answer = (await asyncio.wait_for(reader.read(), 60)).decode()
             writer.close()
             return int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
 
@@ -49,7 +49,7 @@ def serve(port: int, role: Role, scenario: Callable[[Get, HttpApp], Awaitable[No
 
 async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect as soon as the server listens."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)
@@ -158,7 +158,7 @@ def test_direct_response_of_a_draining_server_announces_the_end(
         app.draining = is_draining
         reader, writer = await connect(port)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
         assert (b"connection: close" in head.lower()) is is_draining
         writer.close()
 

@@ -15,7 +15,7 @@ from shared.kafka.connection import KafkaConfig
 from shared.kafka.consumer import create_broker, run_broker
 from shared.role import Process
 
-DETECTED_SECONDS = 10.0
+DETECTED_SECONDS = 60.0
 QUIET_SECONDS = 2.5
 
 
@@ -43,7 +43,7 @@ async def consuming(kafka: KafkaConfig, topic: str) -> AsyncIterator[tuple[Any, 
     process, broker = Process(), create_broker(kafka)
     broker.subscriber(topic, group_id=f"group-{uuid.uuid4().hex}", session_timeout_ms=6_000)(handle)
     async with run_broker(broker, kafka, process) as starting:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await starting
             (subscriber,) = broker.subscribers
             consumer: Any = subscriber.consumer  # type: ignore[attr-defined]

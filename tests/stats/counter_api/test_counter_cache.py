@@ -15,6 +15,8 @@ from services.stats.counter_api.counter_cache import (
     ARTICLES_MAX,
     ARTICLES_WAITING_MAX,
     ARTICLES_WAITING_OF_CALLER_MAX,
+    WAIT_SECONDS,
+    CachedCounter,
     CounterCache,
     CounterKey,
     CountsUnavailable,
@@ -43,6 +45,12 @@ class Reading:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients wait for long: a slow machine is not an unavailable Postgres."""
+    monkeypatch.setattr(module, "WAIT_SECONDS", 60.0)
+
+
+@pytest.fixture
 async def reading(database: str, tmp_path: Path) -> AsyncIterator[Reading]:
     proxy = Proxy(urlsplit(database).port or 0)
     port = await proxy.start()
@@ -61,9 +69,9 @@ def article(number: int) -> CounterKey:
     return CounterKey(SITE, f"bai-{number}", "views", "calendar")
 
 
-async def test_ten_thousand_requests_cost_one_query(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("patient")
+async def test_ten_thousand_requests_cost_one_query(reading: Reading) -> None:
     """For any number of concurrent requests a counter is read once, and all get the same values."""
-    monkeypatch.setattr(module, "WAIT_SECONDS", 60.0)  # a slow machine is not an unavailable Postgres
     await count_views(reading.direct, 7)
     before = reading.queries()
     known = await asyncio.gather(*(reading.counters.get(KEY) for _ in range(10_000)))
@@ -71,14 +79,21 @@ async def test_ten_thousand_requests_cost_one_query(reading: Reading, monkeypatc
     assert {one.values.total for one in known} == {7}
 
 
-async def test_values_are_at_most_a_second_old(reading: Reading) -> None:
-    """After a second the counter is read again."""
-    await reading.counters.get(KEY)
+async def end_of(known: CachedCounter) -> None:
+    """Wait until values are valid no more."""
+    await asyncio.sleep(max(0.0, known.fresh_until - time.monotonic()))
+
+
+@pytest.mark.usefixtures("patient")
+async def test_values_are_read_again_at_their_end(reading: Reading) -> None:
+    """What was counted meanwhile is in what is read when the values are valid no more."""
+    known = await reading.counters.get(KEY)
     await count_views(reading.direct, 1)
-    await asyncio.sleep(1)
+    await end_of(known)
     assert (await reading.counters.get(KEY)).values.total == 1
 
 
+@pytest.mark.usefixtures("patient")
 async def test_invented_articles_do_not_grow_the_cache(reading: Reading) -> None:
     """Many more articles than are kept can be asked for; they all read as zeros, and memory has its bound."""
     numbers = range(ARTICLES_MAX + 500)
@@ -90,6 +105,7 @@ async def test_invented_articles_do_not_grow_the_cache(reading: Reading) -> None
     assert len(reading.counters._of_articles) == ARTICLES_MAX
 
 
+@pytest.mark.usefixtures("patient")
 async def test_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) -> None:
     """Of a flood of articles as many are read as may wait, of one caller and of all; a site is answered meanwhile."""
     flood = []
@@ -101,13 +117,14 @@ async def test_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) 
     assert (await reading.counters.get(KEY)).values.total == 0
     outcomes = await asyncio.gather(*flood)
     assert outcomes[:200].count("busy (own)") == 200 - ARTICLES_WAITING_OF_CALLER_MAX
-    assert sum(one in {"read", "away"} for one in outcomes) == ARTICLES_WAITING_MAX  # away: not within a second
+    assert outcomes.count("read") == ARTICLES_WAITING_MAX
     assert outcomes[-1] == "busy"
     assert len(reading.counters._of_articles) == ARTICLES_WAITING_MAX
     await asyncio.gather(*(entry.reading for entry in reading.counters._of_articles.values() if entry.reading))
     assert not reading.counters._articles_waiting
 
 
+@pytest.mark.usefixtures("patient")
 async def test_articles_of_callers_take_turns(reading: Reading) -> None:
     """A caller who asks for one article does not wait for the fifty of another one."""
     CALLER.set("203.0.113.1")
@@ -135,16 +152,16 @@ async def test_last_good_values_stay_while_postgres_hangs(reading: Reading) -> N
     good = await reading.counters.get(KEY)
     assert not good.values.stale
     reading.proxy.freeze()
-    await asyncio.sleep(max(0.0, good.fresh_until - time.monotonic()))
+    await end_of(good)
     late = await reading.counters.get(KEY)
     begun = time.monotonic()
     for _ in range(100):
         late = await reading.counters.get(KEY)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 50 * WAIT_SECONDS
     assert (late.values.stale, late.values.total, late.values.as_of) == (True, 5, good.values.as_of)
     await count_views(reading.direct, 1)
     reading.proxy.thaw()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (again := await reading.counters.get(KEY)).values.stale:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -154,18 +171,20 @@ async def test_last_good_values_stay_while_postgres_hangs(reading: Reading) -> N
 
 async def test_cache_without_good_values_raises(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values that were never read, or more than a day ago, are not returned."""
-    await reading.counters.get(KEY)
+    good = await reading.counters.get(KEY)
     await reading.proxy.stop()
     with pytest.raises(CountsUnavailable):
         await reading.counters.get(article(1))
     assert reading.counters.problem
-    await asyncio.sleep(1)
+    await end_of(good)
     assert (await reading.counters.get(KEY)).values.stale
+    await asyncio.sleep(0.5)
     monkeypatch.setattr(module, "STALE_SECONDS_MAX", 0.5)
     with pytest.raises(CountsUnavailable):
         await reading.counters.get(KEY)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_prometheus_has_the_counters_of_sites(reading: Reading, tmp_path: Path) -> None:
     """All measures and windows of every declared site are exported, and none of them while Postgres is unavailable."""
     await count_views(reading.direct, 3)
@@ -178,6 +197,7 @@ async def test_prometheus_has_the_counters_of_sites(reading: Reading, tmp_path: 
     assert set(values) == {(site, *one) for site in sites for one in [*windows, ("visitors", "online")]}
     assert {value for labels, value in values.items() if labels[0] == SITE} == {3}
     await reading.proxy.stop()
-    await asyncio.sleep(SITE_VALID_SECONDS)
-    assert not await export(reading.counters, sites)
+    async with asyncio.timeout(60):
+        while await export(reading.counters, sites):  # noqa: ASYNC110 - what was read slowly is valid for longer
+            await asyncio.sleep(SITE_VALID_SECONDS)
     assert [one for metric in SITE_COUNTER.collect() for one in metric.samples] == []

@@ -52,7 +52,7 @@ async def alternating(folder: Path, *ports: int) -> AsyncIterator[int]:
             yield port
         finally:
             process.terminate()
-            await asyncio.to_thread(process.wait, 10)
+            await asyncio.to_thread(process.wait, 60)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ def poll(
     port: int, forms: list[tuple[str, Callable[[bytes], int]]], polls: int, different: int = 1
 ) -> dict[str, list[int]]:
     """Return the totals that one visitor gets, on one connection, by the form of the answer."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     totals: list[int] = []
     names: dict[str, list[int]] = {}
     for path, total_of in cycle(forms):

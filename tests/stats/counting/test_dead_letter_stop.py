@@ -42,7 +42,7 @@ async def test_wait_ends_when_the_place_changes(pool: asyncpg.Pool, change: str)
     await asyncio.sleep(0.1)
     assert not waiting.done()
     await pool.execute(change)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     assert (stops.problem, UNREADABLE_PARTITIONS._value.get()) == (None, 0)
 
 
@@ -56,5 +56,5 @@ async def test_wait_ends_when_the_partition_is_revoked(pool: asyncpg.Pool) -> No
     assert UNREADABLE_PARTITIONS._value.get() == 2
     waiting = asyncio.create_task(stops.wait(PLACE, position))
     stops.clear()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     assert stops.problem is None

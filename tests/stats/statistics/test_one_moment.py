@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -119,15 +120,17 @@ def assert_page_is_consistent(html: str, period: str) -> int:
 
 async def test_page_read_500_times_under_load_has_no_contradiction(pool: asyncpg.Pool) -> None:
     """Counter, overview, series, lists, hosts, bots and ledger of each page agree, and totals never fall."""
+    # What is read slowly is valid for longer: then more pages are read, until there were fifty states of the counts.
     routes = StatisticsRoutes(pool, SITES, str)
     totals = []
     async with counting(pool):
-        for number in range(READS):
+        for number in count():
+            if number >= READS and len(set(totals)) > 50:
+                break
             period = PERIODS[number % 4]
             response = await routes.page(request("/stats/haihau", f"period={period}&lang=en"))
             totals.append(assert_page_is_consistent(bytes(response.body).decode(), period))
     assert totals[::4] == sorted(totals[::4])
-    assert len(set(totals)) > 50
 
 
 async def test_tables_of_an_export_are_of_one_moment(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,11 +147,13 @@ async def test_tables_of_an_export_are_of_one_moment(pool: asyncpg.Pool, monkeyp
             assert sums[0] == sums[1]
             answer = json.loads((await routes.history(request("/stats/haihau/history", "step=hour"), "json")).body)
             assert answer["total"]["views"] == sum(one["views"] for one in answer["buckets"])
-            assert time.time() - _seconds(answer["as_of"]) < 5
+            assert time.time() - _seconds(answer["as_of"]) < 60
 
 
-async def test_as_of_is_when_the_numbers_were_read(pool: asyncpg.Pool) -> None:
+async def test_as_of_is_when_the_numbers_were_read(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer from the cache has the time at which Postgres was read, and not that of the request."""
+    for name in ("NOW_SECONDS", "TODAY_SECONDS", "DAYS_SECONDS", "LONG_SECONDS"):
+        monkeypatch.setattr(report, name, 60.0)
     routes = StatisticsRoutes(pool, SITES, str)
     answers = []
     for _ in range(2):
