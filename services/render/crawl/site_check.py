@@ -41,15 +41,17 @@ class LinkChecker:
 
     def __init__(self, urls: SiteUrls, site: Site, public_url: str) -> None:
         self._known = urls.all | theme_of(site).assets.keys()
+        self._good = set(self._known)
+        """Links that need no look: those of known URLs, and of what belongs to them."""
         self._public_url = public_url
         self._unknown: dict[str, list[str]] = defaultdict(list)
 
     def record(self, url: str, links: set[str]) -> None:
         """Record a document's links. Images are not looked up in the media store here."""
-        for link in links - self._known:
+        for link in links - self._good:
             if copied_page(link) in self._known or media_name(link) is not None:
-                continue
-            if len(self._unknown[link]) < SOURCES_MAX:
+                self._good.add(link)
+            elif len(self._unknown[link]) < SOURCES_MAX:
                 self._unknown[link].append(url)
 
     async def resolve(self, reader: PageReader, report: SiteCheckReport) -> None:

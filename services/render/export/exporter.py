@@ -30,6 +30,14 @@ from shared.object_store import FILES, PUBLIC, TYPES
 from shared.sites import Site
 
 
+class _Places(dict[str, int]):
+    """The place of each link in the list of all links, in the order in which they are met."""
+
+    def __missing__(self, link: str) -> int:
+        place = self[link] = len(self)
+        return place
+
+
 class SiteExporter:
     """Renders all of a site into a folder.
 
@@ -61,7 +69,7 @@ class SiteExporter:
         self._before = before or ExportState()
         self._pages_only = pages_only
         self._seen: set[str] = set()
-        self._numbers: dict[str, int] = {}
+        self._places = _Places()
         self._made_of = ""
         self.missing: dict[str, str] = {}
         self.rendered = 0
@@ -108,7 +116,7 @@ class SiteExporter:
             await self._put_search(reader, urls.articles.values())
         await links.resolve(reader, report)
         self._put_server_configs(reader.site, await redirects_of(reader, report, urls))
-        self.after.links, self.after.files = list(self._numbers), self._folder.stamps
+        self.after.links, self.after.files = list(self._places), self._folder.stamps
         self.after.expires_at, self.after.editors_broken = reader.expires_at, report.editors_broken
         return report
 
@@ -120,14 +128,14 @@ class SiteExporter:
         return self._folder.keep_untouched([file_name(url, known.media_type)], self._before.files)
 
     def _note(self, url: str, document: Document, links: Iterable[str]) -> None:
-        places = [self._numbers.setdefault(link, len(self._numbers)) for link in links]
+        places = [self._places[link] for link in links]
         self.after.pages[url] = KnownPage(self._made_of, document.checksum, document.media_type, places)
 
     def _known_links(self, url: str) -> set[str]:
         """Return the links of a page that was not rendered, and note it again."""
         known = self._before.pages[url]
         links = {self._before.links[place] for place in known.links}
-        places = [self._numbers.setdefault(link, len(self._numbers)) for link in links]
+        places = [self._places[link] for link in links]
         self.after.pages[url] = KnownPage(known.made_of, known.checksum, known.media_type, places)
         return links
 

@@ -45,6 +45,7 @@ class ExportFolder:
 
     def __init__(self, folder: Path, log: TextIO, before: set[str], *, with_gzip: bool) -> None:
         self._folder = folder
+        self._root = f"{folder}/"
         self._log = log
         self._before = before
         self._with_gzip = with_gzip
@@ -122,9 +123,7 @@ class ExportFolder:
 
     def write_own(self, name: str, content: bytes) -> None:
         """Write a file of the export's own, which is not served."""
-        new = self._folder / NEW
-        new.write_bytes(content)
-        new.replace(self._folder / name)
+        self._write(name, content)
 
     def _record(self, name: str, stamp: FileStamp) -> None:
         if name not in self.stamps and name not in self._before:
@@ -133,7 +132,7 @@ class ExportFolder:
 
     def _stamp(self, name: str) -> FileStamp:
         try:
-            found = os.stat(self._folder / name)  # noqa: PTH116 - half the time of Path.stat, for each file
+            found = os.stat(self._root + name)  # noqa: PTH116 - a third of the time of Path.stat, for each file
         except FileNotFoundError:
             return 0, 0
         return found.st_size, found.st_mtime_ns
@@ -147,12 +146,20 @@ class ExportFolder:
         if folder not in self._folders:
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
-        new = self._folder / NEW
-        with new.open("wb", 0) as file:
-            file.write(content)
-            found = os.fstat(file.fileno())
-        new.replace(self._folder / name)
-        self.stamps[name] = found.st_size, found.st_mtime_ns
+        self.stamps[name] = self._write(name, content)
+
+    def _write(self, name: str, content: bytes) -> FileStamp:
+        """Write a file under another name, and rename it. Without `Path`, which takes longer than the system."""
+        file = os.open(self._root + NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            written = os.write(file, content)
+            while written < len(content):  # a disk that is almost full takes a part, and refuses the next one
+                written += os.write(file, memoryview(content)[written:])
+            found = os.fstat(file)
+        finally:
+            os.close(file)
+        os.replace(self._root + NEW, self._root + name)  # noqa: PTH105
+        return found.st_size, found.st_mtime_ns
 
 
 @contextmanager

@@ -20,6 +20,13 @@ def test_own_links_of_html_are_the_sites_paths() -> None:
     assert own_links(Document(html.encode()), URL) == expected
 
 
+def test_own_links_follow_the_address_of_the_site() -> None:
+    """A link is of the site for one address and leads elsewhere for another; one that is not UTF-8 is a link, too."""
+    html = f'<a href="{URL}/a.html">A</a><a href="/caf'.encode() + b'\xe9">B</a>'
+    assert own_links(Document(html), URL) == {"/a.html", "/caf\ufffd"}
+    assert own_links(Document(html), "https://other.example") == {"/caf\ufffd"}
+
+
 def test_own_links_of_xml_are_elements_and_attributes() -> None:
     """Feeds and sitemaps link by elements and by attributes; other documents have no links."""
     xml = f'<loc>{URL}/a.html</loc><link href="{URL}/atom.xml"/><enclosure url="{URL}/media/a.jpg"/><link>{URL}/</link>'

@@ -1,6 +1,7 @@
 """The folder of an export: files are replaced only when they change, and stale ones are removed."""
 
 import gzip
+import resource
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_second_export_writes_changes_only_and_removes_stale_files(tmp_path: Pat
     assert (tmp_path / "a.html").stat().st_mtime_ns == written_at
     left = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")}
     assert left == {MANIFEST, "a.html", "a.html.gz", "b.html", "mine.txt"}
+
+
+def test_file_that_the_disk_takes_in_part_only_is_an_error(tmp_path: Path) -> None:
+    """A file is never replaced by the part of another one for which there was place."""
+    most, hard = 16 * 1024 * 1024, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    with open_folder(tmp_path) as folder:
+        folder.put("a.html", LARGE)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        try:
+            with pytest.raises(OSError, match="large"):
+                folder.put("a.html", Document(bytes(most + 1), "image/png"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    assert (tmp_path / "a.html").read_bytes() == LARGE.body
 
 
 def test_open_folder_of_somebody_else_or_in_use_is_refused(tmp_path: Path) -> None:
