@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from xdist.scheduler import LoadScopeScheduling
@@ -28,6 +29,10 @@ from deploy.local.postgres import Postgres
 from shared.migrate import migrate
 from tests.databases import Databases, make_log_ins_cheap, run_in, url_of
 
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 240
 """For a machine that has other work."""

@@ -9,7 +9,7 @@ from typing import Any
 import html5lib
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from pydantic import ValidationError
@@ -160,7 +160,7 @@ def check_characters(text: str) -> None:
     assert unicodedata.is_normalized("NFC", text)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(ARTICLE)
 def test_every_surface_of_an_accepted_article_is_well_formed(sent: dict[str, Any]) -> None:
     """A body with &#8; broke all feeds of its site; each article that is accepted is well-formed everywhere."""

@@ -92,8 +92,16 @@ class EventPublisher:
         ]
 
     async def _on_disk(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run work of the spool in its own threads: others of the process may be busy for seconds."""
-        return await self._loop.run_in_executor(self._disk, work, *arguments)
+        """Run work of the spool in its own threads: others of the process may be busy for seconds.
+
+        A caller that is cancelled waits for it nevertheless: whoever cancels it may close the spool's files next.
+        """
+        running = self._loop.run_in_executor(self._disk, work, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.gather(running, return_exceptions=True)
+            raise
 
     def publish(self, events: Sequence[SpooledEvent]) -> asyncio.Future[None]:
         """Queue events, and return a future that completes when Kafka or the disk has all of them.

@@ -239,7 +239,7 @@ BEGINNINGS = st.sampled_from(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(BEGINNINGS, st.lists(STEPS, max_size=14))
 @example((*APPROVED, ("live", {"tags": 1}, "no")), [("live", {"tags": 0}, "no"), ("live", {"tags": 0}, "all")])
 @example((*APPROVED, ("schedule", 9)), [("live", {"tags": 2}, "no"), ("edit", {"tags": 2}, False), ("tick", 6)])

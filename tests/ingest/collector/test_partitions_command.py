@@ -61,7 +61,7 @@ async def command(settings: IngestSettings, *words: str) -> None:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the publisher has no event for it
             await asyncio.sleep(0.02)
 
@@ -81,11 +81,11 @@ async def running_collector(
         folder / "spool",
         router=router,
         clock=clock,
-        deadline_seconds=3,
+        deadline_seconds=60,
         process=process,
     )
     refreshing = process.spawn(router.run_refresh(), "refresh")
-    await until(lambda: publisher.warning is None)
+    await until(lambda: publisher.warning is None and router._plan.newest is not None)
     try:
         yield publisher, router
     finally:
@@ -125,7 +125,7 @@ async def test_added_partitions_are_seen_and_used_from_the_agreed_time_on(
     async with AIOKafkaConsumer(
         "page-views", bootstrap_servers=settings.kafka.bootstrap, auto_offset_reset="earliest"
     ) as consumer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while sum(map(len, found.values())) < 30:
                 for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                     found.setdefault(partition.partition, []).extend(json.loads(one.value)["at"] for one in records)
@@ -175,7 +175,7 @@ async def test_copies_through_two_collectors_around_a_change_count_once(
     async with AIOKafkaConsumer(
         "page-views", bootstrap_servers=settings.kafka.bootstrap, auto_offset_reset="earliest"
     ) as consumer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while sum(map(len, log.values())) < 160:
                 for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                     raw = [RawRecord(one.offset, one.timestamp, one.value) for one in records]
@@ -243,7 +243,7 @@ async def test_missing_topic_names_the_command(settings: IngestSettings) -> None
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap)
     await admin.start()
     await admin.delete_topics(["page-views"])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "page-views" in await admin.list_topics():  # noqa: ASYNC110 - Kafka has no event for it
             await asyncio.sleep(0.05)
     await admin.close()

@@ -162,6 +162,32 @@ async def test_stop_completes_queued_events(broker: Broker, tmp_path: Path) -> N
     assert len(broker.values) == 9
 
 
+async def test_stop_waits_for_a_slow_disk(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the spool are closed when nothing is written to them any more: their numbers may be those of others."""
+    publisher = start(tmp_path, deadline_seconds=0.05)
+    await until(lambda: publisher.warning is None)
+    broker.is_up = False
+    begun, finish, append = threading.Event(), threading.Event(), publisher._spool.append
+
+    def slow(events: list[SpooledEvent]) -> None:
+        begun.set()
+        assert finish.wait(60)
+        append(events)
+
+    monkeypatch.setattr(publisher._spool, "append", slow)
+    sent = publisher.publish(events(3))
+    await until(begun.is_set)
+    stopping = asyncio.create_task(publisher.stop())
+    assert not (await asyncio.wait([stopping], timeout=1.5))[0]
+    finish.set()
+    await stopping
+    with pytest.raises(KafkaUnavailable):
+        await sent
+    spool = Spool(tmp_path / "0", 10_000)
+    assert spool.read(9) == events(3)
+    spool.close()
+
+
 async def test_restart_drains_the_spool_of_the_former_process(broker: Broker, tmp_path: Path) -> None:
     """Events that a stopped collector had spooled are sent by its successor."""
     broker.is_up = False

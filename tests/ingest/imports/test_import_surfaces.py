@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.auth.actors import Actor
@@ -98,7 +98,7 @@ def taken(kind: str, texts: Texts) -> list[Article]:
 
 
 @pytest.mark.parametrize("kind", FILES)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(texts=st.fixed_dictionaries(dict.fromkeys(NAMES, TEXT)))
 def test_every_surface_of_an_imported_article_is_well_formed(kind: str, texts: Any) -> None:
     """Imports have readers of their own: control characters and direction marks must not come in through them."""

@@ -21,7 +21,7 @@ SIDES = some.integers(1, 16_383)
 FRACTIONS = some.floats(0, 1)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SIDES, SIDES, FRACTIONS, FRACTIONS, some.sampled_from(sorted(CROP_RATIOS)))
 def test_crop_box_is_inside_and_keeps_the_focus_point_near_its_centre(
     width: int, height: int, x: float, y: float, ratio: str
@@ -42,7 +42,7 @@ def test_crop_box_is_inside_and_keeps_the_focus_point_near_its_centre(
                 assert distance <= abs(other + part / 2 - whole * focus) + 1e-6
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SIDES, SIDES, some.sampled_from(sorted(CROP_RATIOS)))
 def test_crop_sizes_never_enlarge_the_image(width: int, height: int, ratio: str) -> None:
     """No crop is wider than the part of the image that it shows, and the scale that decodes it has all its pixels."""

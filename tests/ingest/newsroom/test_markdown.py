@@ -155,7 +155,7 @@ BLOCK = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(BLOCK, max_size=5))
 def test_any_body_reads_back(blocks: list[dict[str, Any]]) -> None:
     """Whatever the letters and the order of blocks: the Markdown of a body gives the body."""
@@ -163,7 +163,7 @@ def test_any_body_reads_back(blocks: list[dict[str, Any]]) -> None:
     assert read(blocks_to_markdown(msgspec.to_builtins(given_body))) == given_body
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(["Đoạn.", "\n", "\n\n", "- a", "> b", "**x**", "# T", "| a | b |\n| - | - |\n| 1 | 2 |"]),

@@ -356,7 +356,7 @@ def limited(new_articles_max: int) -> PartitionState:
     return PartitionState(known_articles=KnownArticles(new_articles_max=new_articles_max))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(histories, cuts, limits)
 def test_batches_split_anywhere_give_the_same_counts_and_state(
     drawn: list[tuple[Any, ...]], where: list[int], limit: int
@@ -370,7 +370,7 @@ def test_batches_split_anywhere_give_the_same_counts_and_state(
     assert snapshot(parts) == snapshot(whole)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(histories, st.integers(0, 50), st.integers(0, 50), limits)
 def test_restored_state_continues_like_the_lost_one(
     drawn: list[tuple[Any, ...]], saved: int, restart: int, limit: int
@@ -395,7 +395,7 @@ def test_restored_state_continues_like_the_lost_one(
     assert summed([lost]) == summed([after])
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(histories, cuts, limits)
 def test_random_history_equals_the_reference_model(drawn: list[tuple[Any, ...]], where: list[int], limit: int) -> None:
     """Whatever happened, and however it was cut into batches, every counter and the ledger are the slow model's."""

@@ -92,7 +92,7 @@ def plain(blocks: list[Any]) -> Any:
     return msgspec.json.decode(msgspec.json.encode(blocks))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(BLOCK, max_size=4))
 def test_blocks_through_editor_are_identical(scripts: ClientScripts, body: list[Any]) -> None:
     """Any body is the same after it was a document of the editor, byte for byte, also its unusual markup."""
@@ -109,7 +109,7 @@ def test_import_samples_through_editor_are_identical(scripts: ClientScripts, nam
         assert scripts.call("roundTrip", plain(body)) == plain(body)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(BLOCK, max_size=4))
 def test_stored_body_is_normalized_already(scripts: ClientScripts, body: list[Any]) -> None:
     """What the server stored does not count as changed: normalising its body for a comparison twice changes nothing."""
@@ -144,7 +144,7 @@ def test_other_schemes_are_refused_by_the_schema(scripts: ClientScripts, scheme:
     assert scripts.call("isValid", {"type": "doc", "content": [{"type": "paragraph", "content": [sound]}]})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.sampled_from("htps:/.a#@?[]1 \\\n\t\x00vnmailto\u00a0"), max_size=20), max_size=20))
 def test_links_of_scripts_are_accepted_by_the_server(scripts: ClientScripts, urls: list[str]) -> None:
     """An address that the scripts let in is one that the server keeps."""

@@ -197,7 +197,7 @@ def test_text_in_old_fonts_is_known_by_the_name_of_its_font(scripts: ClientScrip
     assert (pasted["blocks"][0]["html"], pasted["font"]) == ("Công văn MẬT Đảng café", "VNI")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.sampled_from(LATIN + "aeouyAEOUY nhct\u00ad"), max_size=80))
 def test_old_fonts_are_read_as_by_the_imports(scripts: ClientScripts, text: str) -> None:
     """The scripts recognise and convert the same texts as the imports, to the same letters."""
@@ -224,7 +224,7 @@ PIECE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECE, max_size=40))
 def test_any_markup_is_a_valid_document(scripts: ClientScripts, pieces: list[str]) -> None:
     """Whatever is in a clipboard, what is pasted is valid in the schema; nothing fails."""

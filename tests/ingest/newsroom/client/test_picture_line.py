@@ -20,7 +20,7 @@ FIGURES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(figures=st.lists(FIGURES, min_size=1, max_size=30))
 def test_picture_line_of_script_equals_that_of_forms(scripts: ClientScripts, figures: list[Figure]) -> None:
     """Each reads what the other has written as the same picture, whatever its words contain."""
