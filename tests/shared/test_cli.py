@@ -89,7 +89,7 @@ def test_run_command_diagnoses_an_unreachable_kafka(capsys: pytest.CaptureFixtur
 def test_closed_output_is_not_taken_for_a_lost_store(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A pipe that nobody reads ends the program in silence; a broken connection is told."""
+    """A pipe that nobody reads ends the program in silence; a broken connection is reported."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as output:
         monkeypatch.setattr("sys.stdout", output)

@@ -94,7 +94,7 @@ class EventPublisher:
     async def _on_disk(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run work of the spool in its own threads: others of the process may be busy for seconds.
 
-        A caller that is cancelled waits for it nevertheless: whoever cancels it may close the spool's files next.
+        A caller that is cancelled waits for it nevertheless: the files of the spool may be closed next.
         """
         running = self._loop.run_in_executor(self._disk, work, *arguments)
         try:

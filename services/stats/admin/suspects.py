@@ -26,7 +26,7 @@ def local_date(text: str) -> date:
     """Return the day that the operator named.
 
     Raises:
-        ArgumentTypeError: it is none, or is in no year that can have counts.
+        ArgumentTypeError: it is not one, or is in no year that can have counts.
     """
     try:
         day = date.fromisoformat(text)
