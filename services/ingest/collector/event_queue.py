@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.ingest.collector.group_commit import GroupCommit
+from services.ingest.collector.group_commit import ENOUGH_EVENTS, GroupCommit
 from services.ingest.collector.spool import SpooledEvent
 from shared.kafka.producer import KafkaUnavailable
 
@@ -55,6 +55,8 @@ class EventQueue:
         self._wake = asyncio.Event()
         self._is_woken = False
         """Whether another thread has asked the loop to take the next batch."""
+        self._gathers_until: asyncio.Future[None] | None = None
+        """While the next batch gathers: to be completed when it has enough events."""
         self._group_commit = GroupCommit()
         self.gathers = True
         """False: batches are taken at once, as the collector stops."""
@@ -71,10 +73,13 @@ class EventQueue:
             error = self._append(events)
             if error is None:
                 self._next.waiters.append(completed)
+            gathered = self._gathered()
         if error is None:
             self._wake.set()
         else:
             completed.set_exception(error)
+        if gathered is not None:
+            _complete(gathered)
         return completed
 
     def add_direct(self, events: Sequence[SpooledEvent], respond: Respond, request: Any) -> None:
@@ -85,10 +90,13 @@ class EventQueue:
                 self._next.requests.setdefault(respond, []).append(request)
             wakes = error is None and not self._is_woken
             self._is_woken |= wakes
+            gathered = self._gathered()
         if error is not None:
             respond([request], error)
         elif wakes:
             self._loop.call_soon_threadsafe(self._wake.set)
+        if gathered is not None:
+            self._loop.call_soon_threadsafe(_complete, gathered)
 
     def _append(self, events: Sequence[SpooledEvent]) -> KafkaUnavailable | None:
         batch = self._next
@@ -99,18 +107,39 @@ class EventQueue:
         batch.events += events
         return None
 
+    def _gathered(self) -> asyncio.Future[None] | None:
+        """Return what is to be completed, once, if the next batch gathers and has enough events; under the lock."""
+        if self._gathers_until is None or len(self._next.events) < ENOUGH_EVENTS:
+            return None
+        gathered, self._gathers_until = self._gathers_until, None
+        return gathered
+
+    async def _gather(self, seconds: float) -> None:
+        """Wait until the next batch has enough events, for so many seconds at most."""
+        until = self._loop.create_future()
+        with self._lock:
+            if len(self._next.events) >= ENOUGH_EVENTS:
+                return
+            self._gathers_until = until
+        timer = self._loop.call_later(seconds, _complete, until)
+        try:
+            await until
+        finally:
+            timer.cancel()
+
     async def take(self) -> Batch:
         """Wait for events and gather others, and return the batch; it is in flight until `end`."""
         while True:
             await self._wake.wait()
             seconds = self._group_commit.pause_seconds(time.monotonic())
             if seconds > 0 and self.gathers:
-                await asyncio.sleep(seconds)
+                await self._gather(seconds)
             self._wake.clear()
             with self._lock:
                 batch, self._next = self._next, Batch()
                 self._in_flight = len(batch.events)
                 self._is_woken = False
+                self._gathers_until = None
             if batch.waiters or batch.requests:  # else the batch before had all for which the loop was woken
                 return batch
 
@@ -125,3 +154,8 @@ class EventQueue:
     def refuse(self, error: KafkaUnavailable) -> None:
         """Refuse all events that are in no batch yet."""
         self._next.complete(error)
+
+
+def _complete(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

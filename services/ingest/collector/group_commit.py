@@ -3,8 +3,8 @@
 A batch takes nearly as long to send, store and fetch for one event as for ten, in the collector, in Kafka and in the
 counter. The first event after a while is sent at once; those that follow within the gathering time leave together.
 The time shrinks as the load grows, and a busy collector does not wait: batches fill while the one before is in flight.
-Only when they have many events anyway do they wait some milliseconds for more: there a batch for each moment takes the
-processor from the events.
+Only when they have many events anyway do they wait some milliseconds for more, and no longer than until they have
+enough: there a batch for each moment takes the processor from the events.
 
 A sender that waits for each response before its next request would only be slowed down. Its next event arrives right
 after a batch has ended, whereas events of independent senders arrive at any time: the time from the end of a batch to
@@ -23,7 +23,9 @@ BUSY_PER_SECOND = 400.0
 """Above this rate of events no batch gathers, unless batches have many."""
 MANY_EVENTS = 16.0
 """From this mean number of events on, batches of a busy collector gather."""
-MANY_EVENTS_WANTED = 96.0
+ENOUGH_EVENTS = 48
+"""A batch that has so many does not wait for more: twice as many save little, and senders that wait for their responses
+send no further ones until then."""
 BUSY_GATHER_SECONDS_MAX = 0.005
 """From the begin of one batch to that of the next."""
 SMOOTHING_SECONDS = 2.0
@@ -63,12 +65,12 @@ class GroupCommit:
         self._began_at, self._ended_at = began_at, now
 
     def pause_seconds(self, now: float) -> float:
-        """Return how long the next batch gathers events from now on."""
+        """Return how long the next batch gathers events from now on, unless it has ENOUGH_EVENTS before."""
         rate = self._rate
         if rate and rate > BUSY_PER_SECOND:
             if self._batch_events < MANY_EVENTS:
                 return 0.0
-            return max(0.0, self._began_at + min(BUSY_GATHER_SECONDS_MAX, MANY_EVENTS_WANTED / rate) - now)
+            return max(0.0, self._began_at + BUSY_GATHER_SECONDS_MAX - now)
         if not rate or self._wait_share < INDEPENDENT_SHARE:
             return 0.0
         gather_seconds = min(GATHER_SECONDS_MAX, RESPONSE_SECONDS - 2 * self._flight_seconds, EVENTS_WANTED / rate)
