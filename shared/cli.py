@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import errno
-import importlib
 import logging
 import select
 import sys
@@ -37,16 +36,6 @@ _Settings = TypeVar("_Settings", bound=Settings)
 
 class CommandError(Exception):
     """A command cannot do its work; the message is for the operator."""
-
-
-def late(module: str, function: str) -> Callable[..., Any]:
-    """Return a function that imports its module when it is called, so that roles and other commands need not."""
-
-    def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module(module), function)(*arguments)
-
-    call.__module__, call.__qualname__ = module, function
-    return call
 
 
 @dataclass(frozen=True)

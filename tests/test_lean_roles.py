@@ -12,7 +12,7 @@ NOBODY_NEEDS = {"rich", "pygments", "trafilatura", "urllib3", "xlsxwriter", "sht
 """Packages that no role imports at its start: they belong to commands, or are imported at their first use."""
 HEAVY = {
     "collector": {"numpy", "fastapi", "jinja2", "PIL", "lxml", "babel"},
-    "articles": {"numpy", "jinja2", "re2"},
+    "articles": {"numpy", "jinja2", "re2", "PIL", "lxml", "mammoth", "olefile", "yaml"},
     "newsroom": {"numpy", "fastapi", "PIL", "re2"},
     "counter": {"fastapi", "jinja2", "PIL", "lxml", "obstore", "re2"},
     "widget": {"fastapi", "PIL", "lxml", "obstore", "re2"},
@@ -22,7 +22,14 @@ HEAVY = {
 """Further packages that a role does without."""
 OWN = {
     "collector": {"services.ingest.api", "services.ingest.imports"},
-    "articles": {"services.ingest.collector.bots", "services.ingest.imports.command"},
+    "articles": {
+        "services.ingest.collector.bots",
+        "services.ingest.files.inspection",
+        "services.ingest.imports.command",
+        "services.ingest.imports.readers.feeds",
+        "services.ingest.imports.word.conversion",
+        "services.ingest.media.renditions",
+    },
     "newsroom": {"services.ingest.api", "services.ingest.articles", "services.ingest.auth", "services.ingest.imports"},
     "counter": {"services.stats.admin", "services.stats.statistics.page"},
     "widget": {"services.stats.admin", "services.stats.counting.consumer"},

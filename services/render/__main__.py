@@ -4,7 +4,8 @@ import sys
 
 from services.render.pages.theme_check import check_theme
 from services.render.settings import RenderSettings
-from shared.cli import Command, ServiceCommandLine, late
+from shared.cli import Command, ServiceCommandLine
+from shared.late_imports import late
 from shared.role import LazyRole
 from shared.sites import Sites
 

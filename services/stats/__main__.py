@@ -4,7 +4,8 @@ import sys
 
 from services.stats.settings import StatsSettings
 from services.stats.statistics.access import StatisticsAuth
-from shared.cli import Command, ServiceCommandLine, late
+from shared.cli import Command, ServiceCommandLine
+from shared.late_imports import late
 from shared.role import LazyRole
 from shared.sites import Sites
 

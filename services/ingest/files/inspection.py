@@ -17,7 +17,15 @@ import msgspec
 from services.ingest.files.archive import check_archive
 from services.ingest.files.compound_file import check_compound_file
 from services.ingest.files.pdf import check_pdf
-from services.ingest.files.rules import PART_BYTES_MAX, FileError, Findings, refuse, unsupported
+from services.ingest.files.rules import (
+    PART_BYTES_MAX,
+    FileError,
+    Findings,
+    InspectedFile,
+    RejectedFile,
+    refuse,
+    unsupported,
+)
 
 MEMORY_BYTES_MAX = 800_000_000
 CPU_SECONDS_MAX = 60
@@ -38,23 +46,6 @@ _OTHERS = (
     (re.compile(rb"^(?:\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP)", re.DOTALL), "an image; upload it to /api/media"),
     (re.compile(rb"^PK(?:\x05\x06|\x07\x08)"), "an empty or split archive"),
 )
-
-
-class InspectedFile(msgspec.Struct, frozen=True):
-    """An accepted file: its type, and what its editor should know."""
-
-    type: str
-    warnings: list[str] = []
-
-
-class RejectedFile(msgspec.Struct, frozen=True):
-    """Why a file was refused; the message continues "The file …"."""
-
-    error: str
-    code: str
-    status: int
-    limit: int | None = None
-    size: int | None = None
 
 
 def inspect(file: Path, *, is_in_archive: bool = False) -> Findings:

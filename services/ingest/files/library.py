@@ -13,9 +13,9 @@ import obstore
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.auth.callers import Caller
-from services.ingest.files.inspection import InspectedFile, RejectedFile
 from services.ingest.files.recovered import find_checksums
 from services.ingest.files.references import display_name, file_url
+from services.ingest.files.rules import InspectedFile, RejectedFile
 from services.ingest.media.library import MediaStore, UploadedFile, put_file, run_decoder
 from services.ingest.media.uses import USES_MAX, ArticleUse, PageUse, article_uses, page_uses
 from services.ingest.metrics import FILE_UPLOADS

@@ -6,6 +6,8 @@ of a type without programs: what cannot be checked, such as an encrypted file, i
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 PDF = "application/pdf"
 DOC = "application/msword"
 XLS = "application/vnd.ms-excel"
@@ -97,3 +99,20 @@ def encrypted() -> FileError:
 def unsupported(what: str) -> FileError:
     """Return the error of another type of file."""
     return FileError(f"is {what}; {SUPPORTED}", "unsupported-type", 415)
+
+
+class InspectedFile(msgspec.Struct, frozen=True):
+    """An accepted file: its type, and what its editor should know."""
+
+    type: str
+    warnings: list[str] = []
+
+
+class RejectedFile(msgspec.Struct, frozen=True):
+    """Why a file was refused; the message continues "The file …"."""
+
+    error: str
+    code: str
+    status: int
+    limit: int | None = None
+    size: int | None = None

@@ -5,13 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from services.ingest.imports.item import Content, FormatError, FormatReader, ImportItem, ItemOrError, ReadContext
-from services.ingest.imports.readers.feeds import detect_xml, read_feed
-from services.ingest.imports.readers.html_page import read_html
-from services.ingest.imports.readers.json_exports import read_ghost
 from services.ingest.imports.readers.json_items import as_utf8
-from services.ingest.imports.readers.markdown_ndjson import read_markdown, read_ndjson
-from services.ingest.imports.readers.ninjs import read_ninjs
-from services.ingest.imports.readers.nukeviet import read_nukeviet
 from services.ingest.imports.readers.plain_text import PageError, read_saved_page
 from services.ingest.imports.text_repair import (
     DecodingError,
@@ -20,7 +14,9 @@ from services.ingest.imports.text_repair import (
     repair_warnings,
     to_unicode_text,
 )
-from services.ingest.imports.word.reader import read_docx
+from shared.late_imports import late
+
+_IMPORTS = "services.ingest.imports"
 
 
 def read_text(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
@@ -48,16 +44,18 @@ def read_text(content: Content, name: str, context: ReadContext | None = None) -
 
 READERS: dict[str, FormatReader] = {
     "text": read_text,
-    "html": read_html,
-    "markdown": read_markdown,
-    "wxr": read_feed,
-    "feed": read_feed,
-    "ghost": read_ghost,
-    "nukeviet": read_nukeviet,
-    "ninjs": read_ninjs,
-    "ndjson": read_ndjson,
-    "docx": read_docx,
+    "html": late(f"{_IMPORTS}.readers.html_page", "read_html"),
+    "markdown": late(f"{_IMPORTS}.readers.markdown_ndjson", "read_markdown"),
+    "wxr": late(f"{_IMPORTS}.readers.feeds", "read_feed"),
+    "feed": late(f"{_IMPORTS}.readers.feeds", "read_feed"),
+    "ghost": late(f"{_IMPORTS}.readers.json_exports", "read_ghost"),
+    "nukeviet": late(f"{_IMPORTS}.readers.nukeviet", "read_nukeviet"),
+    "ninjs": late(f"{_IMPORTS}.readers.ninjs", "read_ninjs"),
+    "ndjson": late(f"{_IMPORTS}.readers.markdown_ndjson", "read_ndjson"),
+    "docx": late(f"{_IMPORTS}.word.reader", "read_docx"),
 }
+"""Readers by format. Those with a parser of their own are imported when they are used: few people import."""
+_detect_xml = late(f"{_IMPORTS}.readers.feeds", "detect_xml")
 SOURCE_SYSTEMS = {"text": "saved-page"}
 """Namespaces of external IDs by format; the default is the name of the format."""
 _EXTENSIONS = {
@@ -95,7 +93,7 @@ def detect_format(name: str, content: bytes) -> str:
     if extension not in _EXTENSIONS and extension not in (".xml", ".json") and _HTML.match(head):
         return "html"
     if extension == ".xml":
-        return detect_xml(content)
+        return str(_detect_xml(content))
     if extension == ".json":
         text = as_utf8(content)
         head = text[: 64 * 1024]

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from services.ingest.imports.front_matter_bounds import FRONT_MATTER_CHARACTERS_MAX, load_front_matter
 from services.ingest.imports.item import FormatError
-from services.ingest.imports.limits import FRONT_MATTER_CHARACTERS_MAX, load_front_matter
 from services.ingest.imports.readers.front_matter import split_front_matter
 
 _HUGO_CONFIGURATIONS = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.json")

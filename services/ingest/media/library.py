@@ -19,7 +19,7 @@ from obstore.store import ObjectStore
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.content.errors import InvalidContentError, field_error
-from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
+from services.ingest.media.image_types import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
 from shared.articles import CROP_RATIOS, MEDIA_PREFIX, Article, Crop, Figure, Focus, Image, Rendition, focus_key

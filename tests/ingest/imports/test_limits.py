@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.imports.front_matter_bounds import FRONT_MATTER_DEPTH_MAX, load_front_matter
 from services.ingest.imports.item import FormatError
 from services.ingest.imports.limits import (
-    FRONT_MATTER_DEPTH_MAX,
     JSON_BYTES_PER_VALUE,
     PAGE_TAGS_MAX,
     TAG_ATTRIBUTES_MAX,
     check_json_values,
     check_page,
-    load_front_matter,
 )
 from tests.ingest.imports.bombs import BOMBS
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
-from services.ingest.media.renditions import PIXELS_MAX, ImageError, create_renditions, sniff_type
+from services.ingest.media.image_types import ImageError, sniff_type
+from services.ingest.media.renditions import PIXELS_MAX, create_renditions
 from shared.articles import IMAGE_WIDTHS
 
 ROOT = Path(__file__).parent.parent.parent.parent

@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from services.ingest.imports.fetching.targets import AllowedHosts
+from services.ingest.media.image_types import HEAD_BYTES, ImageError, sniff_type
 from services.ingest.media.library import UPLOAD_BYTES_MAX
-from services.ingest.media.renditions import HEAD_BYTES, ImageError, sniff_type
 from shared.http.checked_connection import (
     Connect,
     OpenConnection,

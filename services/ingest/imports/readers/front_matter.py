@@ -9,8 +9,8 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
+from services.ingest.imports.front_matter_bounds import FRONT_MATTER_CHARACTERS_MAX, load_front_matter
 from services.ingest.imports.item import FormatError
-from services.ingest.imports.limits import FRONT_MATTER_CHARACTERS_MAX, load_front_matter
 from services.ingest.imports.text_repair import visible_line
 
 _FENCED = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)(?:\n|(?<=\n))(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)

@@ -25,7 +25,7 @@ from services.ingest.imports.item import (
 from services.ingest.imports.text_repair import to_unicode_text
 from services.ingest.imports.warnings import ItemWarning, WarningKind, make_warning
 from services.ingest.imports.word.conversion import IMAGE_PREFIX, ConvertedDocument
-from services.ingest.media.renditions import ImageError, sniff_type
+from services.ingest.media.image_types import ImageError, sniff_type
 from shared.articles import LEAD_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, Block, Heading, Paragraph
 from shared.text import inline_text
 
