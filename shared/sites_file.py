@@ -11,6 +11,8 @@ from shared.site_checks import errors_between, errors_of
 from shared.site_errors import convert_all_but_wrong
 from shared.sites import Site, Sites, SitesError
 
+BYTES_MAX = 8 * 1024 * 1024
+"""Of a file: some thousand sites. A log that was written in its place must not fill the memory of every service."""
 NEVER_OF_A_FILE = frozenset({"structure"})
 """Fields of a site that are no keys of its table."""
 
@@ -86,6 +88,8 @@ def _tables(file: Path) -> list[Any]:
     try:
         if file.exists() and not file.is_file():
             raise SitesError(f"{file}: it is neither a file nor a folder")
+        if (size := file.stat().st_size) > BYTES_MAX:
+            raise SitesError(f"{file}: it has {size:,} bytes; at most {BYTES_MAX:,} are read")
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise SitesError(f"{file}: {error.strerror or error}") from error
@@ -113,8 +117,12 @@ def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
             origins.append(normalize_origin(origin))
         except InvalidOriginError as error:
             own.append(f"origin {origin!r} {error} (an origin looks like https://example.vn)")
+    theme = ""
+    try:
+        theme = str((file.parent / site.theme).resolve()) if site.theme else ""
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links that lead in a circle
+        own.append(f"theme {site.theme!r} cannot be found: {error}")
     errors = [f"site {site.slug}: {error}" for error in own]
-    theme = str((file.parent / site.theme).resolve()) if site.theme else ""
     return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins))), errors
 
 

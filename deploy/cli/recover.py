@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from aiokafka.errors import KafkaError
 
 from deploy.cli.words import PROGRAM
+from services.stats.admin.lost_adjustments import find_lost_adjustments
 from services.stats.admin.lost_records import find_mismatches
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool, unreachable
@@ -74,6 +75,16 @@ async def find_counting(settings: StatsSettings, given: argparse.Namespace) -> S
     return None
 
 
+async def find_adjustments(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that sends lost adjustments; the step before has sent them if page views were lost, too."""
+    async with open_command_pool(settings, role="presstally_stats") as pool, pool.acquire() as connection:
+        lost = await find_lost_adjustments(connection, settings.kafka)
+    if not lost:
+        return None
+    found = f"Kafka has lost {len(lost):,} adjustments of counts that Postgres has."
+    return Step(found, "sends them again; none counts twice", ("stats", "adjust", "--send-again"))
+
+
 async def find_articles(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
     """Return the step that compares the articles of Postgres and of Kafka. It is never wrong to run it."""
     command = ("ingest", "republish", *(("--after-restore",) if given.after_restore else ()))
@@ -89,7 +100,7 @@ async def find_proof(settings: StatsSettings, given: argparse.Namespace) -> Step
     return Step("All numbers can be compared with the log.", "recounts it and changes nothing", ("stats", "verify"))
 
 
-STEPS: tuple[Find, ...] = (find_topics, find_counting, find_articles, find_proof)
+STEPS: tuple[Find, ...] = (find_topics, find_counting, find_adjustments, find_articles, find_proof)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -26,6 +27,7 @@ from services.stats.admin.verify import command
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
 from shared.kafka.log_reader import read_range
+from shared.sites_file import read_sites
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation
 from tests.chaos.polling import becomes_true
 
@@ -294,6 +296,17 @@ async def test_verify_names_each_corrupted_kind(here: Installation, step: int) -
     code, output = await verify(here)
     assert code == 0, output
     assert await check_corruptions(here, step) == []
+
+
+async def test_verify_without_a_removed_site_compares_what_is_left(here: Installation, tmp_path: Path) -> None:
+    """The counts of a site that is not declared any more are no drift, and it is named."""
+    lines = ('slug = "other"', 'name = "O"', 'origins = ["https://other.example"]', 'timezone = "UTC"')
+    (tmp_path / "sites.toml").write_text("\n".join(("[[site]]", *lines)))
+    with mock.patch.object(command, "read_sites", return_value=read_sites(tmp_path / "sites.toml")):
+        code, output = await verify(here)
+    assert code == 0, output
+    assert "site haihau is not declared any more: its counts are kept, and are not compared\n" in output
+    assert "drift 0 over " in output
 
 
 @pytest.mark.long

@@ -17,6 +17,8 @@ from tests.chaos.polling import becomes_true
 GIVEN = argparse.Namespace(yes=False, after_restore=False)
 TOPIC_STEP = recover.Step("Kafka has no topics.", "creates them", ("topics",))
 COUNT_STEP = recover.Step("Counting waits.", "continues", ("stats", "rebuild", "--new-log"))
+ADJUSTED = """INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at)
+VALUES ('a', 'haihau', '', 'views', 7, 'An', 'the old counter', now())"""
 COUNTED = "UPDATE stats.offsets SET next_offset = 7, cluster = 'lost', topic_id = $2 WHERE topic = $1"
 
 
@@ -140,7 +142,13 @@ async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics
     await create_topics(KafkaConfig(broker_without_topics), 2, 1)
     assert await recover.find_topics(settings, GIVEN) is None
     assert await recover.find_counting(settings, GIVEN) is None  # nothing is counted yet
+    assert await recover.find_adjustments(settings, GIVEN) is None
     connection = await asyncpg.connect(database)
+    await connection.execute(ADJUSTED)
+    step = await recover.find_adjustments(settings, GIVEN)
+    assert step is not None
+    assert step.found == "Kafka has lost 1 adjustments of counts that Postgres has."
+    assert step.command == ("stats", "adjust", "--send-again")
     await connection.execute(COUNTED, PAGE_VIEWS.name, str(uuid.uuid4()))
     await connection.close()
 

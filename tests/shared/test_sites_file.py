@@ -285,6 +285,14 @@ def test_read_sites_odd_paths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SitesError, match="loop: "):
         read_sites(tmp_path / "loop")
+    with pytest.raises(SitesError, match=r"site a: theme 'loop' cannot be found: Symlink loop"):
+        read_sites(written(tmp_path, declared("https://a.vn", more='theme = "loop"')))
+    with pytest.raises(SitesError, match=r"theme 'a\\x00b' cannot be found: embedded null byte"):
+        read_sites(written(tmp_path, declared("https://a.vn", more='theme = "a\\u0000b"')))
+    with (tmp_path / "log.toml").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(SitesError, match=r"log.toml: it has 1,099,511,627,776 bytes; at most 8,388,608 are read"):
+        read_sites(tmp_path / "log.toml")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SitesError, match="neither a file nor a folder"):
         read_sites(tmp_path / "pipe")

@@ -3,6 +3,7 @@
 Their ids stay, so the counters take none twice.
 """
 
+import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
@@ -26,9 +27,7 @@ async def send_lost_adjustments(connection: Connection, kafka: KafkaConfig) -> i
         CommandError: the topic does not exist.
         KafkaError, OSError, TimeoutError: Kafka is unavailable.
     """
-    async with log_reader(kafka) as reader:
-        known = await _read_ids(reader)
-    lost = [row for row in await connection.fetch(READ_ADJUSTMENTS) if row["id"] not in known]
+    lost = await find_lost_adjustments(connection, kafka)
     if not lost:
         return 0
     producer = Producer(kafka)
@@ -46,6 +45,18 @@ async def send_lost_adjustments(connection: Connection, kafka: KafkaConfig) -> i
         await producer.stop()
     print(f"{len(lost):,} adjustments that {COUNTER_ADJUSTMENTS.name} had lost were sent again")
     return len(lost)
+
+
+async def find_lost_adjustments(connection: Connection, kafka: KafkaConfig) -> list[asyncpg.Record]:
+    """Return the rows of the adjustments that the topic does not have.
+
+    Raises:
+        CommandError: the topic does not exist.
+        KafkaError, OSError, TimeoutError: Kafka is unavailable.
+    """
+    async with log_reader(kafka) as reader:
+        known = await _read_ids(reader)
+    return [row for row in await connection.fetch(READ_ADJUSTMENTS) if row["id"] not in known]
 
 
 async def _send(producer: Producer, key: str, value: bytes) -> None:

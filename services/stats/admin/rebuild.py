@@ -26,8 +26,9 @@ from services.stats.admin.kept_days import BEGINNING, next_day, without_kept_day
 from services.stats.admin.kept_rows import END, KeptRows, delete_generation, delete_leftovers
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
+from services.stats.admin.removed_sites import RemovedSites
 from services.stats.counting.article_sums import sum_settled_days
-from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.decoding import RawBatch
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.exclusions import Exclusion
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, fold_batch
@@ -174,6 +175,7 @@ class Rebuild:
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
         self._old = await self._pool.fetchval(SQL["current_generation"])
+        self._removed = await RemovedSites.read(self._pool, self._old, self._sites)
         counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
         same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
         if same_log == self._new_log:
@@ -354,7 +356,7 @@ class Rebuild:
 
     async def _count(self, partition: TopicPartition, rebuilt: RebuiltPartition, fetched: list[Any]) -> None:
         records = RawBatch.fetched(fetched)
-        batch = decode(records, self._sites)
+        batch = self._removed.decode(partition.partition, records)
         generation, known = rebuilt.position.generation, rebuilt.state.known_articles
         await find_known_articles(self._pool, partition.partition, generation, batch, known)
         deltas = fold_batch(batch, rebuilt.state, records, rebuilt.evicted)

@@ -167,12 +167,16 @@ class ReferenceCounter:
         self._activities: defaultdict[tuple[str, str], list[Activity]] = defaultdict(list)
         """(site, visitor ID) → its views and pings, in the order of the log."""
 
-    def add(self, offset: int, arrived: int, value: bytes | None) -> None:
-        """Count the partition's next record."""
+    def skip(self, arrived: int) -> None:
+        """Pass the partition's next record: it is there, and what it counts is not asked."""
         self._values.records += 1
         self._values.newest_arrived = max(self._values.newest_arrived, arrived)
         self._advance_window(arrived)
         self._articles.advance(arrived)
+
+    def add(self, offset: int, arrived: int, value: bytes | None) -> None:
+        """Count the partition's next record."""
+        self.skip(arrived)
         try:
             event = read_event(value)
             site = self._known_site(event)

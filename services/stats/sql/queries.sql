@@ -346,6 +346,13 @@ FROM stats.ledger LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) 
 WHERE generation = $1 AND ledger.day >= $5 AND ledger.day < $6 AND (cut.day IS NULL OR ledger.day < cut.day)
 ON CONFLICT (generation, site, day, outcome, reason, partition) DO UPDATE SET events = l.events + EXCLUDED.events
 
+-- name: events_of_other_sites
+-- By partition, of sites that are not in $2.
+SELECT partition, site, sum(events)::bigint AS events
+FROM stats.ledger
+WHERE generation = $1 AND NOT site = ANY($2::text[])
+GROUP BY partition, site
+
 -- name: copy_kept_referrers
 INSERT INTO stats.referrers AS r (generation, site, day, partition, host, visits)
 SELECT $2, site, referrers.day, partition, host, visits

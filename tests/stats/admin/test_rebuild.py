@@ -18,6 +18,7 @@ from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_known_articles, read_positions, read_snapshot, save_snapshot
 from shared.kafka.topic_identity import TopicIdentity
+from shared.sites import Sites
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
 from tests.stats.counting.test_whole_path import TABLES, count_all, count_one, long_history, postgres_pool, stored
 
@@ -77,10 +78,12 @@ class FakeConsumer:
         return fetched
 
 
-async def rebuild_trimmed(pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]], begins: dict[int, int]) -> None:
+async def rebuild_trimmed(
+    pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]], begins: dict[int, int], sites: Sites = SITES
+) -> None:
     """Rebuild from a log that begins at these offsets."""
     async with pool.acquire() as lock:
-        running = Rebuild(pool, lock, FakeConsumer(partitions, begins), SITES, new_log=False)  # type: ignore[arg-type]
+        running = Rebuild(pool, lock, FakeConsumer(partitions, begins), sites, new_log=False)  # type: ignore[arg-type]
         await running.begin()
         await running.finish()
 
@@ -143,6 +146,35 @@ def test_rebuild_of_a_random_trimmed_log_changes_nothing(
         before = await stored(pool)
         await rebuild_trimmed(pool, partitions, begins)
         assert await stored(pool) == before
+
+    postgres_pool(run)
+
+
+def test_rebuild_without_a_removed_site_keeps_its_counts(postgres_pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events are once in the ledger: as they were counted, and as dead letters if they came after the removal."""
+    ours = [record(n, at=NOON + n * MINUTE, visitor=f"{n:016x}") for n in range(30)]
+    theirs = [record(n, at=NOON + n * MINUTE, visitor=f"{n:016x}", site="kathmandu") for n in range(30, 70)]
+    theirs.append(record(70, at=NOON - 72 * HOUR, arrived=NOON + 70 * MINUTE, site="kathmandu"))  # a dead letter of it
+    after = [record(n, at=NOON + n * MINUTE, visitor=f"{n:016x}", site="kathmandu") for n in range(71, 76)]
+    never = record(76, at=NOON + 76 * MINUTE, site="nobody")
+    partitions = {0: [*ours, *theirs, *after, never], 1: ours}
+    left = Sites(haihau=SITES["haihau"])
+    missing = "SELECT sum(offsets_without_record)::int FROM stats.offsets"
+
+    async def run(pool: asyncpg.Pool) -> None:
+        await clear(pool)
+        await count_all(pool, 1, partitions[1], [])
+        await count_all(pool, 0, [*ours, *theirs], [])
+        monkeypatch.setattr("tests.stats.counting.test_whole_path.SITES", left)
+        position = (await read_positions(pool, "page-views", {0: 0}, LOG))[0]
+        await count_one(pool, 0, RawBatch.of([*after, never]), PartitionState(), position)
+        before = await stored(pool)
+        unknown = [events for key, events in before["ledger"].items() if key[0] == "unknown"]
+        assert (sum(before["ledger"].values()), unknown) == (107, [6])
+        for _ in range(2):
+            await rebuild_trimmed(pool, partitions, {0: 0, 1: 0}, left)
+            assert await stored(pool) == before
+            assert await pool.fetchval(missing) == 0
 
     postgres_pool(run)
 

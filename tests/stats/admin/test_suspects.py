@@ -43,8 +43,8 @@ async def test_suspects_names_the_fleet_of_a_day(
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2026-13-40", "1999-12-31", "today", ""])
 @pytest.mark.parametrize("command", [suspects, exclude])
-def test_day_that_is_none_is_wrong_usage(command: Any, day: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A day without a form or a year that counts can have is one sentence, for both commands."""
+def test_invalid_day_is_wrong_usage(command: Any, day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A day without the form, or in a year that counts cannot have, is one sentence, for both commands."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     with pytest.raises(SystemExit):

@@ -49,6 +49,8 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
             f"partition {number}: {loss.records} counted records from before {since} are no longer in the log; "
             "the values that they touch are compared within bounds and with their sums"
         )
+    for slug in sorted(comparison.removed_sites):
+        print(f"site {slug} is not declared any more: its counts are kept, and are not compared")
     report = comparison.report
     drifts = [*report.drifts, *adjustments.drifts]
     for drift in drifts:

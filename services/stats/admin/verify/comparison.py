@@ -125,6 +125,8 @@ class Comparison:
         """Stored ones, over all partitions."""
         self._ids: dict[tuple[str, int], int] = {}
         """(site, local day) → how many visitor IDs are stored."""
+        self.removed_sites: set[str] = set()
+        """Sites that have counts and are not declared: the log cannot say what they must be."""
         self.report = VerifyReport()
         self._sums = VerifyReport()
         """Of the sums of partitions; they count if the log lacks records."""
@@ -154,6 +156,7 @@ class Comparison:
             self.report.counters += self._sums.counters
             self.report.drifts += self._sums.drifts
             check_visitors(self.report, self._visitors, self._ids, self._first_visitor_day)
+        self.report.drifts = [one for one in self.report.drifts if one.site not in self.removed_sites]
         return self.report
 
     def zone(self, site: str) -> tzinfo:
@@ -169,6 +172,7 @@ class Comparison:
             span: What the log still has; None if the log has no such partition.
         """
         loss = None
+        self.removed_sites |= self._stored.events_of_removed_sites(number, self._sites).keys()
         if number in self._stored.partitions:
             span = span or LogSpan(0, None, {})
             loss = find_loss(self._stored, number, must.records, span)

@@ -1,10 +1,13 @@
 """Recounts with the reference model what the log still has of the counted records."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from services.stats.admin.reference_events import InvalidRecord, read_event
 from services.stats.admin.reference_exclusions import ExclusionModel
 from services.stats.admin.reference_model import ReferenceCounter
 from services.stats.admin.reference_values import Expected, PartitionValues
@@ -31,6 +34,9 @@ class LogRecount:
         self._stored = stored
         excluded = set().union(*(one.visitors for one in stored.exclusions)) if stored.exclusions else set()
         self._counter = ReferenceCounter(sites, excluded=excluded)
+        self._sites = sites
+        self._removed: Counter[str] = Counter()
+        """Removed site → records of it that are still to come on the partition."""
         self._begins: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
 
@@ -87,8 +93,18 @@ class LogRecount:
             return PartitionValues(), LogSpan(self._begins[place], None, {}, offsets_without_position=uncounted)
         begin = self._begins.get(place, 0)  # a new topic may have fewer partitions than the former
         self._counter.begin_partition(number, self._stored.articles_of(number, begin), progress.evidence_from)
-        span = await _recount_partition(self._reader, place, begin, self._stored, self._counter, advance=advance)
+        self._removed = self._stored.events_of_removed_sites(number, self._sites)
+        span = await _recount_partition(self._reader, place, begin, self._stored, self._add, advance=advance)
         return self._counter.end_partition(), span
+
+    def _add(self, record: Any) -> None:
+        """Count a record. The first ones of a removed site are those that its kept ledger has."""
+        site = _site(record.value) if self._removed else ""
+        if self._removed[site] > 0:
+            self._removed[site] -= 1
+            self._counter.skip(record.timestamp)
+        else:
+            self._counter.add(record.offset, record.timestamp, record.value)
 
     def finish(self) -> Expected:
         """Return what is of all partitions: visitors, and the number of records."""
@@ -123,7 +139,7 @@ async def _recount_partition(
     partition: TopicPartition,
     begin: int,
     stored: StoredValues,
-    counter: ReferenceCounter,
+    add: Callable[[Any], None],
     *,
     advance: Callable[[int], None],
 ) -> LogSpan:
@@ -134,7 +150,7 @@ async def _recount_partition(
         async for records in read_range(reader, partition, begin, end):
             first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
             for record in records:
-                counter.add(record.offset, record.timestamp, record.value)
+                add(record)
                 _count_in_gaps(in_gaps, record.offset)
             advance(len(records))
             if records and records[-1].offset == end - 1:
@@ -142,6 +158,13 @@ async def _recount_partition(
     except OffsetOutOfRangeError as error:
         raise CommandError("Kafka deleted old records while they were read; run it again") from error
     return LogSpan(begin, first_arrived, in_gaps, last_record)
+
+
+def _site(value: bytes | None) -> str:
+    try:
+        return read_event(value).site
+    except InvalidRecord:
+        return ""
 
 
 def _count_in_gaps(in_gaps: dict[Gap, int], offset: int) -> None:

@@ -1,6 +1,7 @@
 """The values that `verify` compares: what Postgres holds, what the log still has, and what differs. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from services.stats.admin.reference_articles import Acceptance, ArticleKey, Stor
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
 from services.stats.admin.reference_exclusions import ExcludedVisitor, ExclusionRow
+from services.stats.admin.reference_model import UNKNOWN_SITE
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
 
 UNBOUNDED = 2**63
@@ -123,6 +125,14 @@ class StoredValues:
         progress = self.partitions.get(partition)
         pages_from = 0 if progress is None else progress.pages_from
         return StoredArticles(self.known_articles[partition], log_begin, is_trimmed, counted_until, pages_from)
+
+    def events_of_removed_sites(self, partition: int, sites: Container[str]) -> Counter[str]:
+        """Return the sites of a partition's ledger that are not declared any more, with the number of their events."""
+        events: Counter[str] = Counter()
+        for key, number in self.ledger[partition].items():
+            if key.site not in sites and key.site != UNKNOWN_SITE:
+                events[key.site] += number
+        return events
 
     @property
     def newest_ms(self) -> int:
