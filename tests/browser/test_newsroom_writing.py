@@ -1,6 +1,7 @@
 """The write page's script in Chromium, with a small server behind it: what is typed is kept, merged and sent once."""
 
 import contextlib
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
+from tests.browser.newsroom_people import photo
 from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, write
 
 AXE = Path(__file__).parent / "vendor/axe.min.js"
@@ -220,6 +222,28 @@ def test_word_paste_is_clean_and_one_step_of_undo(open_page: Opener, newsroom: N
     page.click("button[value=submit]")
     until(lambda: newsroom.posts)
     assert '"media": "' in str(newsroom.posts[0]["body"]).replace('"media":"', '"media": "')
+
+
+def test_pictures_of_a_new_article_are_uploaded_before_it_is_saved(context: BrowserContext, tmp_path: Path) -> None:
+    """The page that follows would not have them; one without a file is there again, by its name."""
+    newsroom = NewsroomPage(None, upload_seconds=1)
+    page = context.new_page()
+    page.goto(newsroom.url)
+    page.wait_for_selector(f"{EDITOR}[contenteditable=true]")
+    page.fill("[name=title]", "Lễ hội")
+    page.evaluate(PASTE, ["<p>Một</p><img width=300 src='file:///C:/anh/le-hoi.jpg'>", ""])
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(photo(number))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Ảnh", exact=True).click()
+    chooser.value.set_files([tmp_path / f"{number}.jpg" for number in range(3)])
+    page.click("button[value=save]")
+    until(lambda: newsroom.posts, 60)
+    blocks = json.loads(newsroom.posts[0]["body"])
+    assert len(newsroom.uploads) == 3
+    assert sorted(one["image"]["url"] for one in blocks if one.get("image")) == [f"/media/{n}.jpg" for n in (1, 2, 3)]
+    assert [one["caption"] for one in blocks if one["type"] == "figure" and not one["image"]] == ["[le-hoi.jpg]"]
+    newsroom.close()
 
 
 def test_paste_fits_where_the_cursor_is(open_page: Opener, newsroom: NewsroomPage) -> None:

@@ -29,7 +29,8 @@ _OTHER_ACTIONS = translate(
         "redeliver": pgettext("change", "delivered again"),
     }
 )
-_RENAMED = translate({"rename": pgettext("change", "renamed")})
+_NOT_OF_ARTICLES = translate({"rename": pgettext("change", "renamed"), "create": pgettext("object", "created")})
+"""Words that are others for an article: its address is changed, and it is written."""
 KINDS = translate(
     {
         "article": pgettext("kind of object", "article"),
@@ -51,8 +52,8 @@ KINDS = translate(
 
 def action_words(action: str, kind: str, language: str) -> str:
     """Return what an action is called; as it is, if it has no name: programs may record others."""
-    renamed = {} if kind == "article" else _RENAMED[language]  # of an article: its address
-    words = {**CHANGES[language], **_OTHER_ACTIONS[language], **renamed}
+    others = {} if kind == "article" else _NOT_OF_ARTICLES[language]
+    words = {**CHANGES[language], **_OTHER_ACTIONS[language], **others}
     return str(words.get(action, action))
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from services.ingest.content.block_comparison import BlockComparison, compare_bodies
 from services.ingest.content.text_comparison import compare_texts
+from services.ingest.newsroom.article_state import STATES
 from services.ingest.newsroom.field_names import FIELD_NAMES
 from shared.articles import Block
 from shared.translations import pgettext, translate
@@ -112,6 +113,8 @@ def compare(
 
 
 def _field_row(name: str, before: Any, after: Any, language: str) -> Row:
+    if name == "state":
+        return _row(*(str(STATES[language].get(str(state), state or "")) for state in (before, after)))
     if name != "lead_image":
         return _row(field_text(before), field_text(after))
     figures = [[{**one, "type": "figure"}] if one else [] for one in (before, after)]

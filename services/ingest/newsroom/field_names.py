@@ -86,6 +86,7 @@ def field_name(path: str, language: str) -> str:
     if numbered:
         name = str(words["block"]).format(number=int(rest[0]) + 1)
     else:
-        name = str(words["body"] if first == "body" else FIELD_NAMES[language].get(first) or parts.get(first) or first)
+        names = {**parts, **FIELD_NAMES[language], "body": words["body"]}
+        name = str(names.get(first) or names.get(first.partition("_")[0]) or first)  # `seo_title`, as a form has it
     part = next((parts[one] for one in reversed(rest) if one in parts), None)
     return f"{name}, {part}" if part else name

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,12 +20,14 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.ingest.content.normalization import without_unseen
 from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavailableError, Transport
+from services.ingest.newsroom.field_names import field_name
 from services.ingest.newsroom.forms import FormTooLargeError, is_upload, read_form
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
 from shared.logs import log
@@ -108,7 +110,7 @@ class Newsroom:
             catalogue.gettext, catalogue.ngettext, newstyle=True, pgettext=catalogue.pgettext
         )
         environment.globals |= {"root": ROOT, "static": self.static_url, "lang": language}
-        environment.filters["data"] = json_data
+        environment.filters |= {"data": json_data, "field_name": partial(field_name, language=language)}
         return environment
 
     async def convert(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -283,20 +285,37 @@ def screen(path: str, work: Screen, methods: tuple[str, ...] = ("GET",), *, is_p
     """
 
     async def endpoint(request: Request) -> Response:
-        newsroom: Newsroom = request.app.state.newsroom
-        api = ApiClient(newsroom.transport, request, _accepted_language(request))
-        page = Page(request, newsroom, api)
-        try:
-            response = await _respond(page, work, is_public=is_public)
-        finally:
-            await page.form.close()
-        for cookie in api.cookies:
-            response.headers.append("set-cookie", cookie)
-        for name, value in PAGE_HEADERS.items():
-            response.headers[name] = value
-        return response
+        return await _page_of(request, work, is_public=is_public)
 
     return Route(f"/{path}", endpoint, methods=list(methods))
+
+
+async def show_missing(request: Request, error: Exception) -> Response:
+    """Show that there is no page at an address, or none that can be opened, as one after a form was sent."""
+    assert isinstance(error, HTTPException)
+    status, headers = error.status_code, error.headers or {}
+
+    async def missing(page: Page) -> Response:
+        response = page.render("message.html", status, reason="not_found", detail="")
+        response.headers.update(headers)
+        return response
+
+    return await _page_of(request, missing, is_public=False)
+
+
+async def _page_of(request: Request, work: Screen, *, is_public: bool) -> Response:
+    newsroom: Newsroom = request.app.state.newsroom
+    api = ApiClient(newsroom.transport, request, _accepted_language(request))
+    page = Page(request, newsroom, api)
+    try:
+        response = await _respond(page, work, is_public=is_public)
+    finally:
+        await page.form.close()
+    for cookie in api.cookies:
+        response.headers.append("set-cookie", cookie)
+    for name, value in PAGE_HEADERS.items():
+        response.headers[name] = value
+    return response
 
 
 def _accepted_language(request: Request) -> str:

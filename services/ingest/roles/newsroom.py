@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
 from services.ingest.newsroom import (
@@ -25,7 +26,7 @@ from services.ingest.newsroom import (
     structure,
 )
 from services.ingest.newsroom.api_client import HttpTransport
-from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom
+from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom, show_missing
 from services.ingest.settings import IngestSettings
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.role import Process, Role
@@ -52,7 +53,7 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *banners.ROUTES,
         *media.ROUTES,
     ]
-    app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
+    app = Starlette(routes=routes, exception_handlers={**EXCEPTION_HANDLERS, HTTPException: show_missing})
     app.state.newsroom = newsroom
     return app
 

@@ -34,5 +34,6 @@ def test_rename_of_an_article_is_one_of_its_address() -> None:
     """A person or a tag is renamed; an unknown action stays as it is."""
     assert action_words("rename", "article", "en") == "changed the address"
     assert action_words("rename", "tag", "en") == "renamed"
+    assert [action_words("create", kind, "vi") for kind in ("article", "author")] == ["tạo bài", "tạo"]
     assert action_words("publish", "article", "vi") == "đăng"
     assert (action_words("new", "tag", "vi"), kind_word("new", "vi")) == ("new", "new")

@@ -23,6 +23,12 @@ def test_words_that_changed_are_marked() -> None:
     assert compare(before, before, "vi").is_same
 
 
+def test_states_are_compared_as_pages_name_them() -> None:
+    """No word of the API is shown."""
+    [(_, row)] = compare({"state": "published"}, {"state": "draft"}, "vi").fields
+    assert ["".join(one.text for one in side) for side in (row.before, row.after)] == ["Đang đăng", "Bản nháp"]
+
+
 def test_added_and_removed_blocks_have_one_side() -> None:
     """A new block is not compared with another text that happens to be in its place."""
     before = {"body": [paragraph("Bến cá sáng sớm đông người."), paragraph("Chợ họp lúc sáu giờ.")]}

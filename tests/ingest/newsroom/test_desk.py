@@ -40,3 +40,11 @@ async def test_bulk_changes_chosen_articles_and_asks_before_taking_down(visit: A
     assert "Đã thay đổi 1 bài" in shown.text
     stored = (await pages.api.call("GET", f"/articles/{one}", None, "read")).json()
     assert stored["live_state"] == "unpublished"
+
+
+async def test_calendar_of_another_week_leads_back_to_this_one(visit: Any) -> None:
+    """The link has the words of a calendar, and not those of the access counter."""
+    editor = await visit("publish:haihau", name="Minh")
+    shown = await editor.open("", tab="scheduled", week="2026-01-05")
+    assert "Thứ Hai 5/1" in shown.text
+    assert ("Tuần này" in shown.text, "Trong tuần" in shown.text) == (True, False)

@@ -35,6 +35,21 @@ async def test_page_without_its_api_keeps_the_form(visit: Any, pages: Pages) -> 
     assert ("title", "Chợ Cồn") in shown.form("write")["fields"]
 
 
+async def test_address_without_a_page_says_so_as_a_page(visit: Any) -> None:
+    """A wrong address, or one that only takes a form, leads back to the desk; without a session it asks for one."""
+    visitor = await visit("write:haihau")
+    for path, status in (("khong-co", 404), ("bai-viet/1/2/3", 404), ("dang-xuat", 405)):
+        shown = await visitor.open(path)
+        assert (shown.status, shown.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert "Không có trang này" in shown.text
+        assert "Về bàn tin" in shown.text
+        assert shown.headers["x-robots-tag"] == "noindex"
+    assert shown.headers["allow"] == "POST"
+    visitor.browser.cookies.clear()
+    shown = await visitor.open("khong-co")
+    assert (shown.status, "Đăng nhập" in shown.text) == (200, True)
+
+
 async def test_csrf_of_a_form_is_the_sessions_own(visit: Any) -> None:
     """A form without the token of the session changes nothing, and keeps what was typed."""
     visitor = await visit("write:haihau")

@@ -58,3 +58,13 @@ async def test_review_and_comparison_name_the_article_of_a_card(visit: Any, page
     await writer.submit("write", body=f"Đoạn sửa.\n\n[→](article:{target})", action="save")
     shown = await editor.open(f"bai-viet/{article}/so-sanh", **{"from": 1, "to": 2})
     assert "Bến cá Thịnh Long (№ 1)" in shown.text
+
+
+async def test_hints_name_fields_as_the_form_does(visit: Any) -> None:
+    """Neither the page that reviews nor the one that writes shows a name of the API."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor, title="Chợ phiên Cồn mở lại " * 6)
+    for path in (f"bai-viet/{article}", f"bai-viet/{article}/duyet"):
+        shown = await editor.open(path)
+        assert "Tựa đề: có" in shown.text
+        assert "<code>title" not in shown.html

@@ -28,9 +28,10 @@ def test_whole_article_has_nothing_open(scripts: ClientScripts) -> None:
 
 
 CASES: list[tuple[str, dict[str, Any], list[Any], tuple[str, ...], set[str]]] = [
-    ("title", {"title": " "}, [TEXT, FIGURE], (), {"title", "title_short"}),
+    ("title", {"title": " "}, [TEXT, FIGURE], (), {"title"}),
     ("long title", {"title": "a" * 111}, [TEXT, FIGURE], (), {"title_short"}),
     ("lead", {"lead": ""}, [TEXT, FIGURE], (), {"lead"}),
+    ("long lead", {"lead": "a" * 401}, [TEXT, FIGURE], (), {"lead_short"}),
     ("section", {"section": ""}, [TEXT, FIGURE], (), {"section"}),
     ("author", {"authors": ""}, [TEXT, FIGURE], (), {"author"}),
     ("source alone", {"authors": "", "source_name": "Báo Nam Định"}, [TEXT, FIGURE], (), set()),

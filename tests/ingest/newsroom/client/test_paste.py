@@ -97,9 +97,38 @@ def test_pictures_of_the_writers_disk_are_named(scripts: ClientScripts) -> None:
         ("Sơ đồ", "data", False),
     ]
     assert pasted["dropped"] == {"icons": 1, "pictures": 1}
-    assert [one["html"] for one in pasted["blocks"]] == ["Một", "hai"], (
-        "a figure without a file is not in what is saved"
-    )
+    names = ["clip_image002.jpg", "anh hop.png@01D9", "abc", "Sơ đồ"]
+    saved = [{"type": "figure", "caption": f"[{name}]", "image": None, "credit": None} for name in names]
+    texts = [{"type": "paragraph", "html": text} for text in ("Một", "hai")]
+    assert pasted["blocks"] == [texts[0], saved[0], texts[1], *saved[1:]]
+    assert scripts.call("roundTrip", pasted["blocks"]) == pasted["blocks"]
+
+
+def test_tracked_deletions_are_left_out_and_struck_words_are_told(scripts: ClientScripts) -> None:
+    """What somebody has deleted in Word is not published as text; that words were struck through is said."""
+    deleted = '<del cite="mailto:Lan"><span>500.000</span></del><ins cite="mailto:Lan"><span>450.000</span></ins>'
+    pasted = paste(scripts, word(f"<p class=MsoNormal>Mức thu {deleted} đồng<span class=msoDel> mỗi hộ</span>.</p>"))
+    assert pasted["blocks"] == [{"type": "paragraph", "html": "Mức thu 450.000 đồng."}]
+    assert pasted["dropped"] == {"deletions": 2}
+    for struck in ("<s>100</s>", "<strike>100</strike>", "<span style='text-decoration:line-through'>100</span>"):
+        pasted = paste(scripts, f"<p>Giá {struck} 70</p>")
+        assert pasted["blocks"] == [{"type": "paragraph", "html": "Giá 100 70"}]
+        assert pasted["dropped"] == {"strike": True}
+
+
+def test_numbers_of_articles_of_law_are_text(scripts: ClientScripts) -> None:
+    """Word counts "Điều 1." as a list; here no list has such numbers, and the text is cited by them."""
+    rows = ((1, "Chương I", "Quy định chung"), (1, "Điều 1.", "Phạm vi"), (2, "a)", "Điểm a"), (1, "Điều 2.", "Hết"))
+    blocks = paste(scripts, word(*(ITEM.format(level=a, mark=b, text=c) for a, b, c in rows)))["blocks"]
+    assert [one.get("html") for one in blocks] == ["Chương I Quy định chung", "Điều 1. Phạm vi", None, "Điều 2. Hết"]
+    assert blocks[2]["type"] == "list"
+
+
+def test_control_characters_are_not_pasted(scripts: ClientScripts) -> None:
+    """Line ends of slides and other systems are line ends; what no text may have does not keep it from being saved."""
+    text = scripts.call("pasteText", "a\x0bb\x0cc\x1fd\x85e\u2028f\u2029g\x00h\x07\x7f")
+    assert [one["html"] for one in text["blocks"]] == ["a", "b", "cd", "e", "f", "gh"]
+    assert paste(scripts, "<p>a\x0bb\x07\x9fc</p>")["blocks"] == [{"type": "paragraph", "html": "abc"}]
 
 
 def test_google_docs_formatting_is_read_from_spans(scripts: ClientScripts) -> None:

@@ -29,11 +29,7 @@ export function blockToNode(block) {
         content: [...block.paragraphs.map((html) => line("paragraph", html)), plain("cite", block.cite)],
       };
     case "figure":
-      return {
-        type: "figure",
-        attrs: { image: block.image, pending: null },
-        content: [plain("caption", block.caption), plain("credit", block.credit)],
-      };
+      return figureToNode(block);
     case "table":
       return { type: "table", attrs: { caption: block.caption }, content: block.rows.map(rowToNode) };
     default: {
@@ -41,6 +37,16 @@ export function blockToNode(block) {
       return { type, attrs };
     }
   }
+}
+
+/** A picture without a file, whose caption is the name of the file in brackets, waits for it: `figureBlock` writes it so. */
+function figureToNode({ image, caption, credit }) {
+  const name = image === null && /^\[([^[\]]+)\]$/.exec(caption)?.[1];
+  return {
+    type: "figure",
+    attrs: { image, pending: name ? { id: null, name, state: "missing" } : null },
+    content: [plain("caption", name ? "" : caption), plain("credit", credit)],
+  };
 }
 
 function line(type, html, attrs = {}) {
@@ -139,8 +145,8 @@ function listItems(list) {
 function figureBlock(node) {
   const [caption, credit] = node.content.map((one) => inlineText(one.content));
   const image = node.attrs.image ?? null;
-  if (image === null && node.attrs.pending && !caption) return null;
-  return { type: "figure", caption, image, credit: credit || null };
+  const name = image === null && !caption && node.attrs.pending?.name;
+  return { type: "figure", caption: name ? `[${name.replace(/[[\]\s]+/g, " ").trim()}]` : caption, image, credit: credit || null };
 }
 
 /** Return the rows of a table. A row that cells of the rows above cover whole, as after merging, is left out. */

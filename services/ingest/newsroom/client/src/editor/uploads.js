@@ -13,6 +13,7 @@ export class Uploads {
     this.known = new Map();
     this.waiting = [];
     this.running = 0;
+    this.whenIdle = [];
     this.view = null;
   }
 
@@ -66,6 +67,12 @@ export class Uploads {
     this.running -= 1;
     this.settle();
     this.next();
+    if (!this.running) for (const done of this.whenIdle.splice(0)) done();
+  }
+
+  /** Resolve once no upload runs or waits for its turn. */
+  finished() {
+    return this.running ? new Promise((done) => this.whenIdle.push(done)) : Promise.resolve();
   }
 
   report(one, change) {

@@ -248,8 +248,10 @@ class WritePage {
     event.preventDefault();
     this.sending = true;
     this.form.setAttribute("aria-busy", "true");
-    this.say(t("saving"));
     try {
+      if (this.id === null) await this.uploaded();
+      this.say(t("saving"));
+      this.area.value = JSON.stringify(this.body);
       await this.send(button, action);
     } catch (error) {
       this.say(t("save_failed", { reason: error.message }));
@@ -257,6 +259,12 @@ class WritePage {
       this.sending = false;
       this.form.removeAttribute("aria-busy");
     }
+  }
+
+  /** Wait for the pictures of a new article: the page that follows it would not have them. */
+  async uploaded() {
+    this.say(t("saving_after_uploads"));
+    await Promise.all([this.editor.uploads.finished(), this.leadPicture?.finished]);
   }
 
   /** Say what keeps the article from being sent, and lead to the first place. */

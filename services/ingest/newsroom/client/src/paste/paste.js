@@ -20,8 +20,11 @@ const SCRIPTS = new Set(["script", "noscript", "template", "object", "applet", "
 const SILENT = new Set(
   "head style title meta link xml col colgroup base param source track input textarea select button option svg math canvas map area audio video".split(" "),
 );
+const STRUCK = new Set(["s", "strike"]);
 const FRAMES = new Set(["iframe", "frame", "frameset"]);
 const FORMATS = { b: "strong", strong: "strong", i: "em", em: "em", cite: "em", dfn: "em", var: "em", sub: "sub", sup: "sup" };
+/** Signs that no font shows, and no text may have. */
+const UNSEEN = /[\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f\u200b\u2060\ufeff]/g;
 const ICON_PIXELS = 40;
 const BOLD = /^(bold|bolder|[6-9]00)$/;
 
@@ -36,7 +39,7 @@ export function htmlToNodes(html) {
 /** Return the same of plain text: a paragraph for each line. */
 export function textToNodes(text) {
   const walker = new Walker(new Map());
-  for (const one of text.split(/\r\n?|\n/)) {
+  for (const one of text.split(/\r\n?|[\n\v\f\u0085\u2028\u2029]/)) {
     walker.text(one.replace(/\t/g, " "), walker.start);
     walker.endLine();
   }
@@ -95,7 +98,8 @@ class Walker {
     if (/comment/.test(style["mso-element"] ?? "") || /\bmsocom/i.test(node.attributes.class ?? "")) {
       return this.drop("comments");
     }
-    if (/ignore/i.test(style["mso-list"] ?? "")) return this.marker(node);
+    if (/ignore/i.test(style["mso-list"] ?? "")) return this.marker(node, outer);
+    if (tag === "del" || /\bmsodel\b/i.test(node.attributes.class ?? "")) return this.drop("deletions"); // tracked changes
     const context = this.contextOf(node, style, outer);
     if (tag === "br") return this.lineBreak(context);
     if (tag === "img") return this.picture(node);
@@ -153,6 +157,7 @@ class Walker {
     if (node.tag === "font" || hasColour || style.background || style["background-color"] || style["font-size"]) {
       this.dropped.styles = true;
     }
+    if (STRUCK.has(node.tag) || /line-through/.test(style["text-decoration"] ?? "")) this.dropped.strike = true;
     if (node.tag === "u" || (/underline/.test(style["text-decoration"] ?? "") && node.tag !== "a")) {
       this.dropped.underline = true;
     }
@@ -168,9 +173,15 @@ class Walker {
   }
 
   /** The number or the bullet that Word writes into a paragraph of a list. */
-  marker(node) {
+  marker(node, context) {
+    const mark = allText(node).trim();
+    if (/^\p{L}{2,}\s+[0-9ivxlcdm]/iu.test(mark)) {
+      this.kind = null; // "Điều 1.", "Chương II": no list has it, and nobody may cite the text without it
+      return this.text(`${mark} `, context);
+    }
     if (!this.kind?.depth) this.kind = { depth: 1, ordered: false };
-    this.kind.ordered = /^[\s(]*([0-9]+|[a-zđ]|[ivxlcdm]+)([.][0-9]+)*\s*[.)]/i.test(allText(node).trim());
+    this.kind.ordered = /^[\s(]*([0-9]+|[a-zđ]|[ivxlcdm]+)([.][0-9]+)*\s*[.)]/i.test(mark);
+    return undefined;
   }
 
   text(text, context) {
@@ -180,7 +191,7 @@ class Walker {
       if (isCapitalFont(context.family)) text = text.toUpperCase();
       this.dropped.font = encoding;
     }
-    text = text.replace(/[\u00a0\u2007\u202f]/g, " ").replace(/[\u200b\ufeff\u2060]/g, "");
+    text = text.replace(/[\u00a0\u2007\u202f]/g, " ").replace(UNSEEN, "");
     if (context.isPre && /[\r\n]/.test(text)) {
       text.split(/\r\n?|\n/).forEach((one, index) => {
         if (index) this.endLine();

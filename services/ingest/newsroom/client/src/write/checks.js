@@ -64,8 +64,9 @@ export function checksOf(values, blocks, missing) {
   const check = (name, level, isDone, target, more = {}) => ({ name, level, isDone, target, values: more });
   return [
     check("title", "always", title > 0, { field: "title" }),
-    check("title_short", "advice", title > 0 && title <= TITLE_CHARACTERS_ADVISED, { field: "title" }, { count: title, limit: TITLE_CHARACTERS_ADVISED }),
-    check("lead", "advice", lead > 0 && lead <= LEAD_CHARACTERS_ADVISED, { field: "lead" }, { count: lead, limit: LEAD_CHARACTERS_ADVISED }),
+    check("title_short", "advice", title <= TITLE_CHARACTERS_ADVISED, { field: "title" }, { count: title, limit: TITLE_CHARACTERS_ADVISED }),
+    check("lead", "advice", lead > 0, { field: "lead" }),
+    check("lead_short", "advice", lead <= LEAD_CHARACTERS_ADVISED, { field: "lead" }, { count: lead, limit: LEAD_CHARACTERS_ADVISED }),
     check("section", "always", Boolean(values.section), { field: "section" }),
     check("text", "public", hasText || Boolean(values.lead_image), { block: 0, part: "text" }),
     check("pictures", "advice", shown.length > 0 || Boolean(values.lead_image), { tool: "image" }),
@@ -82,6 +83,8 @@ export function checksOf(values, blocks, missing) {
 /** What an article has none of needs no check, nor has a field that the form has not. */
 function isRelevant({ name, isDone, target }, { values, pictures, links, missing }) {
   if (target.field && !(target.field in values)) return false;
+  if (name === "title_short" || name === "lead_short") return length(values[target.field]) > 0;
+  if (name === "lead" && isDone) return false; // its length says so
   if (["captions", "alts", "elsewhere"].includes(name)) return pictures.length > 0 && (name !== "elsewhere" || !isDone);
   if (name === "lead_picture") return Boolean(values.lead_image);
   if (name === "links") return links.length > 0;

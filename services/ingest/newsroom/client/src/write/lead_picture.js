@@ -22,6 +22,7 @@ class LeadPicture {
     Object.assign(this, { field, api, site, transfers, changed });
     this.addresses = new Map(known.map((image) => [image.media ?? image.url, thumbnail(image)]));
     this.uploading = null;
+    this.finished = Promise.resolve(); // of the last upload
     this.picture = el("div", { class: "picture" });
     this.said = el("p", { class: "soft", role: "status" });
     const line = (name, maxlength) =>
@@ -31,7 +32,7 @@ class LeadPicture {
     this.credit = line("credit", CREDIT_CHARACTERS_MAX);
     const names = ["caption", "alt", "credit"];
     this.lines = el("div", { class: "lines" }, ...names.map((name) => labelled(t(name), this[name])));
-    this.file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.upload() });
+    this.file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => (this.finished = this.upload()) });
     const button = (text, run) => el("button", { type: "button", onclick: run }, t(text));
     this.chosen = button("lead_library", () => this.choose());
     this.remove = button("remove_picture", () => this.set(null));
