@@ -1,13 +1,17 @@
 """The identity and the dates of an article, the same on its page, in feeds, sitemaps and exports. Pure."""
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from shared.articles import Article, updated_at
 from shared.sites import Site
 
 UPDATE_AFTER = {"exact": timedelta(minutes=1), "day": timedelta(days=1)}
 """How long after its publication a change of the text is one of which readers are informed."""
+DATES_MAX = 2_048
+"""Dates that are kept as they are written: pages and lists name the same ones again and again."""
 _UNRESERVED = "-._~:@!$&'()*+,;="
 """Characters that a tag URI may have besides letters and digits (RFC 3986, pchar)."""
 
@@ -26,7 +30,12 @@ def local_iso(instant: datetime, site: Site) -> str:
 
     Before zones had whole minutes the nearest offset is taken that has: RFC 3339 knows no other.
     """
-    local = instant.astimezone(site.zone)
+    return _local_iso(instant, site.zone)
+
+
+@lru_cache(DATES_MAX)
+def _local_iso(instant: datetime, zone: ZoneInfo) -> str:
+    local = instant.astimezone(zone)
     offset = local.utcoffset() or timedelta()
     if offset.seconds % 60:
         local = instant.astimezone(timezone(timedelta(minutes=round(offset / timedelta(minutes=1)))))

@@ -26,8 +26,8 @@ SUMMARY_CHARACTERS_MAX = 240
 
 def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
     """Return the lead, or the first paragraph, as plain text truncated between words."""
-    first = next((inline_text(block.html) for block in article.body if isinstance(block, Paragraph)), "")
-    return truncate(article.lead or first, characters_max)
+    text = article.lead or next((inline_text(one.html) for one in article.body if isinstance(one, Paragraph)), "")
+    return truncate(text, characters_max)
 
 
 def truncate(text: str, characters_max: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,7 +22,7 @@ from services.render.pages.paths import CORRECTIONS_PATH, month_path, page_path,
 from services.render.pages.saved_copy import inline_style, picture_count, saved_image, saved_path
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
-from services.render.pages.share_links import share_links
+from services.render.pages.share_links import quoted, share_links
 from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import (
     CONTEXT,
@@ -78,7 +78,7 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         ],
         noindex=bool(article.seo and article.seo.noindex),
         x_default=first_language([article, *related.translations], site),
-        quote=lambda text: quote(text, safe=""),
+        quote=quoted,
     )
 
 
@@ -249,9 +249,8 @@ def _author_path(site: Site, name: str) -> str:
 
 def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
     shared = _shared_names(site, public_url)
-    own = {"path": path, "canonical": public_url + path, "data": [], "noindex": False, "inside": {}, "section": None}
-    html = theme_of(site).templates.get_template(template).render({**shared, SharedNames.NAME: shared, **own, **given})
-    return Document(html.encode())
+    own = {"path": path, "canonical": public_url + path, "data": [], "noindex": False, "section": None}
+    return Document(theme_of(site).templates.render(template, shared, own | given).encode())
 
 
 _shared: dict[str, tuple[Site, str, SharedNames]] = {}
@@ -326,5 +325,7 @@ def _make_shared_names(site: Site, public_url: str) -> SharedNames:
             "visible_day": lambda instant: local_day(instant, site.zone, site.language),
             "result_count": lambda count, more: result_count(site, count, more=more),
             "visible_time": lambda instant: local_date(instant, site.zone, site.language),
-        }
+            "inside": {},
+        },
+        changeable=["inside"],
     )

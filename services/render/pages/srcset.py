@@ -14,11 +14,14 @@ def srcset(image: Image | Crop, kind: str = "", widest: int = WIDEST) -> str:
         kind: A media type; without one, the image itself and the renditions that any browser shows.
         widest: Wider renditions are left out, in pixels: for images that are shown small.
     """
-    of_kind = [one for one in image.renditions if one.type == kind or (not kind and one.type not in MODERN)]
-    offered = {one.width: one.url for one in of_kind if one.width <= widest}
+    offered = {
+        one.width: one.url
+        for one in image.renditions
+        if one.width <= widest and (one.type == kind if kind else one.type not in MODERN)
+    }
     if offered and not kind and image.width is not None and image.width <= widest:
         offered[image.width] = image.url
-    return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
+    return ", ".join([f"{offered[width]} {width}w" for width in sorted(offered)])
 
 
 def fallback_image(image: Image | Crop, widest: int) -> str:

@@ -11,23 +11,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from jinja2 import (
     ChoiceLoader,
-    Environment,
     FileSystemLoader,
     PrefixLoader,
     StrictUndefined,
     TemplateError,
     TemplateSyntaxError,
 )
+from markupsafe import Markup
 
 from services.render.pages.document import Document
 from services.render.pages.template_compiler import FastEnvironment
 from shared.sites import Site, SitesError
 
 DEFAULT_THEME = Path(__file__).parent.parent / "theme"
+DEFAULT_PREFIX = "default"
+"""Before the names of the default theme's templates, for those of a site that extend the one that they replace."""
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -59,7 +62,7 @@ class ThemeError(SitesError):
 class Theme:
     """A theme, read and compiled."""
 
-    templates: Environment
+    templates: FastEnvironment
     paths: dict[str, str]
     """The URL path of each of its files, by name."""
     assets: dict[str, Document]
@@ -177,12 +180,28 @@ def _as_printed(style: bytes) -> bytes:
     return re.sub(rb"@media\s+(?:only\s+)?print\b", b"@media all", style)
 
 
-def _environment(own: Path | None) -> Environment:
+def _script_json(value: Any, indent: int | None = None) -> Markup:
+    """Return a value as JSON, compact, that may stand anywhere in HTML but between double quotes, as Jinja's filter."""
+    text = msgspec.json.encode(value)
+    for sign, escaped in _NOT_IN_SCRIPTS:
+        text = text.replace(sign, escaped)
+    return Markup(text.decode())  # noqa: S704 - nothing in it ends a script or an attribute
+
+
+_NOT_IN_SCRIPTS = tuple((sign.encode(), f"\\u{ord(sign):04x}".encode()) for sign in "<>&'")
+
+
+def _may_be_faulty(name: str) -> bool:
+    """Return whether a file is a template to compile at once, and not the same of the default theme once more."""
+    return name.endswith(".html") and not name.startswith(f"{DEFAULT_PREFIX}/")
+
+
+def _environment(own: Path | None) -> FastEnvironment:
     environment = FastEnvironment(
         loader=ChoiceLoader(
             [
                 FileSystemLoader([own, DEFAULT_THEME] if own else [DEFAULT_THEME]),
-                PrefixLoader({"default": FileSystemLoader(DEFAULT_THEME)}),
+                PrefixLoader({DEFAULT_PREFIX: FileSystemLoader(DEFAULT_THEME)}),
             ]
         ),
         autoescape=True,
@@ -191,8 +210,8 @@ def _environment(own: Path | None) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.policies["json.dumps_function"] = lambda value, **_: msgspec.json.encode(value).decode()
-    for name in environment.list_templates(extensions=["html"]):
+    environment.filters["tojson"] = _script_json
+    for name in environment.list_templates(filter_func=_may_be_faulty):
         try:
             environment.get_template(name)
         except TemplateError as error:

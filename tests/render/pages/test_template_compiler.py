@@ -85,3 +85,28 @@ def test_import_that_uses_shared_names_only_is_run_once() -> None:
             expected = jinjas.get_template(name).render(given)
             assert ours.get_template(name).render({**given, SharedNames.NAME: shared}) == expected
     assert shared.modules.keys() == {"of_site"}
+
+
+CHANGEABLE = {
+    "parts": """{% macro told(word) %}{{ site }}{{ word }}{% if word in inside %} {{ inside[word] }}{% endif %}{% endmacro %}""",
+    "top": """{% set kept = site ~ text %}{% import "parts" as parts with context %}<p>{% block body %}{% endblock %}</p>""",
+    "page": """{% extends "top" %}{% set own = text * 2 %}{% import "parts" as parts with context %}
+{% macro twice() %}{{ own }}{{ kept }}{% endmacro %}
+{% block body %}{{ parts.told(text) }}{{ own }}{{ twice() }}{{ kept is defined }}{% endblock %}""",
+}
+
+
+def test_page_gives_a_changeable_name_its_own_value() -> None:
+    """What is shared by pages of the common value is not used by those of another; all have the bytes of Jinja's."""
+    ours, jinjas = (
+        kind(loader=DictLoader(CHANGEABLE), autoescape=True, undefined=StrictUndefined, auto_reload=False)
+        for kind in (FastEnvironment, Environment)
+    )
+    shared = SharedNames({"site": "A & B", "inside": {}}, ["inside"])
+    for text in HOSTILE:
+        for own in ({"text": text}, {"text": text, "inside": {}}, {"text": text, "inside": {text: "<x>"}}):
+            expected = jinjas.get_template("page").render({**shared, **own})
+            assert ours.render("page", shared, own) == expected
+    assert shared.modules.keys() == {"parts"}
+    with pytest.raises(UndefinedError, match="text"):
+        ours.render("page", shared, {})

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from jinja2.utils import htmlsafe_json_dumps
 
 from services.render.pages.theme_check import check_theme, render_every_kind
 from services.render.pages.themes import ThemeError, read_theme
@@ -47,6 +48,13 @@ def test_theme_overrides_the_default_file_by_file() -> None:
     style = theme.assets[theme.paths["site.css"]].body.decode()
     assert style.index("--brand: #9c1c1f") < style.index("--brand: #0b5d4e")  # ours first, then what was added
     assert f'url("{theme.paths["hoa/song.svg"]}")' in style
+
+
+def test_json_in_pages_ends_no_script() -> None:
+    """Values become what Jinja's filter makes of them, compact: what could end a script or an attribute is escaped."""
+    value = {"a": ["</script><!--", "'&\u2028", 1, None, "Hải Hậu"]}
+    made = read_theme("").templates.from_string("{{ value | tojson }}").render(value=value)
+    assert made == htmlsafe_json_dumps(value, dumps=lambda one, **_: msgspec.json.encode(one).decode())
 
 
 def test_file_url_changes_with_its_bytes(tmp_path: Path) -> None:
