@@ -9,7 +9,7 @@ import segno
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page
 
-from services.render.pages import html, saved_copy
+from services.render.pages import html, qr_codes, saved_copy
 from services.render.pages.page_data import RelatedArticles
 from services.render.pages.themes import theme_of
 from shared.articles import (
@@ -212,7 +212,7 @@ def test_saved_copy_shows_a_readable_qr_code_of_its_address(page: Page, tmp_path
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(saved(WHOLE, tmp_path).as_uri())
     drawn = Picture.open(io.BytesIO(page.locator(".qr svg").screenshot(scale="css"))).convert("L")
-    code = segno.make(SITE.url + article_path(WHOLE), error="m", micro=False, mask=saved_copy.QR_MASK)
+    code = segno.make(SITE.url + article_path(WHOLE), error="m", micro=False, mask=qr_codes.MASK)
     wanted = [list(row) for row in code.matrix_iter(border=4)]
     side = len(wanted)
     step = drawn.width / side

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import msgspec
@@ -59,27 +59,13 @@ class IndexedWords:
     terms: Sequence[str]
 
 
-class _Numbers(dict[str, int]):
-    """The number of each term, by its first appearance; 0 for those that are not wanted."""
-
-    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._is_wanted = is_wanted
-        self.wanted = [""]
-        """By number."""
-
-    def __missing__(self, term: str) -> int:
-        number = self[term] = len(self.wanted) if self._is_wanted(term) else 0
-        if number:
-            self.wanted.append(term)
-        return number
-
-
 class _Postings:
     """In which articles each term is, and with which weight: columns, because there are hundreds for each article."""
 
     def __init__(self, is_wanted: Callable[[str], bool]) -> None:
-        self._numbers = _Numbers(is_wanted)
+        self._is_wanted = is_wanted
+        self._numbers = defaultdict[str, int](count().__next__)
+        """The number of each term, by its first appearance: there are hundreds of thousands."""
         self._terms, self._counts, self._values = array("I"), array("I"), array("I")
 
     def add(self, terms: Collection[str], article: int, weight: int) -> None:
@@ -92,14 +78,15 @@ class _Postings:
         """Return, by term, each article as the difference from the one before, with its weight in the last two bits."""
         values = np.repeat(np.frombuffer(self._values, np.uint32), np.frombuffer(self._counts, np.uint32))
         keys = np.frombuffer(self._terms, np.uint32).astype(np.int64) << 32 | values
+        names = list(self._numbers)
+        keys = keys[np.fromiter(map(self._is_wanted, names), bool, len(names))[keys >> 32]]
         keys.sort()
-        keys = keys[keys >= 1 << 32]  # wanted
         keys = keys[np.diff(keys >> 2, append=-1) != 0]  # the highest weight of each article
         terms, values = keys >> 32, keys & 0xFFFF_FFFF
         begins = np.flatnonzero(np.diff(terms, prepend=-1))
         steps = np.diff(values & ~3, prepend=0) | values & 3
         steps[begins] = values[begins]
-        names, numbers, all_steps = self._numbers.wanted, terms[begins].tolist(), steps.tolist()
+        numbers, all_steps = terms[begins].tolist(), steps.tolist()
         ends = [*begins[1:].tolist(), len(all_steps)]
         return {
             names[number]: all_steps[begin:end]
@@ -155,8 +142,9 @@ class SearchFiles:
         }
         words, pairs = self._words.steps(), self._pairs.steps()
         postings = sum(map(len, words.values())) + sum(map(len, pairs.values()))
-        forms = _forms(words) | pairs
+        forms = _forms(words)
         known = sorted(word for word in forms if word.isalpha() and 1 < len(word) < 20)
+        forms |= pairs
         begins = range(0, len(self._texts), ARTICLES_PER_FILE)
         parts: list[tuple[str, Any]] = [("table", self._table), ("vocabulary", " ".join(known))]
         parts += [("texts", self._texts[begin : begin + ARTICLES_PER_FILE]) for begin in begins]

@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from html import escape, unescape
 
-import segno
-
 from services.render.pages.document import Document
+from services.render.pages.qr_codes import qr_code
 from services.render.pages.themes import TYPES, Theme
 from shared.articles import Article, Image, images_of
 from shared.object_store import TYPES as MEDIA_TYPES
@@ -22,11 +21,6 @@ PICTURE_BYTES_MAX = 12 * 1024 * 1024
 """Of all pictures of a copy, each as often as it is shown: those after it are links to the article."""
 WIDTHS = ((12, 1280), (40, 960), (1_000_000, 640))
 """For up to so many pictures, the widest rendition of each."""
-QR_MASK = 2
-"""The pattern that suits most addresses best. Every reader reads each of the eight; to weigh them all would take four
-fifths of the time of a code."""
-QR_BORDER = 4
-_DARK = re.compile(b"\x01+")
 _CODE = "<!--qr-->"
 _CHECKSUM = '<meta name="presstally:copy" content="">'
 _IMAGE = re.compile(rb'<img (?:class="[^"]*" )?src="(/[^"]+)" alt="([^"]*)"[^>]*>')
@@ -103,21 +97,6 @@ def complete(page: Document, pictures: Mapping[str, bytes], canonical: str, publ
 def checksum_mark(page: Document) -> str:
     """Return what the head of a complete copy has to tell which page it was made of."""
     return _CHECKSUM.replace('""', f'"{page.checksum}"')
-
-
-def qr_code(url: str) -> str:
-    """Return a QR code as SVG, dark on light also where the page is dark."""
-    rows = segno.make(url, error="m", micro=False, mask=QR_MASK).matrix
-    size = len(rows) + 2 * QR_BORDER
-    dark = "".join(
-        f"M{found.start() + QR_BORDER} {number + QR_BORDER}.5h{len(found[0])}"
-        for number, row in enumerate(rows)
-        for found in _DARK.finditer(row)
-    )
-    return (
-        f'<svg width="{4 * size}" height="{4 * size}"><g transform="scale(4)">'
-        f'<path fill="#fff" d="M0 0h{size}v{size}H0z"/><path stroke="#000" d="{dark}"/></g></svg>'
-    )
 
 
 def _media_type(path: str) -> str:

@@ -88,8 +88,10 @@ def test_import_that_uses_shared_names_only_is_run_once() -> None:
 
 
 CHANGEABLE = {
-    "parts": """{% macro told(word) %}{{ site }}{{ word }}{% if word in inside %} {{ inside[word] }}{% endif %}{% endmacro %}""",
-    "top": """{% set kept = site ~ text %}{% import "parts" as parts with context %}<p>{% block body %}{% endblock %}</p>""",
+    "parts": """{% macro told(word) %}{{ site }}{{ word }}
+{% if word in inside %} {{ inside[word] }}{% endif %}{% endmacro %}""",
+    "top": """{% set kept = site ~ text %}{% import "parts" as parts with context %}
+<p>{% block body %}{% endblock %}</p>""",
     "page": """{% extends "top" %}{% set own = text * 2 %}{% import "parts" as parts with context %}
 {% macro twice() %}{{ own }}{{ kept }}{% endmacro %}
 {% block body %}{{ parts.told(text) }}{{ own }}{{ twice() }}{{ kept is defined }}{% endblock %}""",
@@ -98,10 +100,8 @@ CHANGEABLE = {
 
 def test_page_gives_a_changeable_name_its_own_value() -> None:
     """What is shared by pages of the common value is not used by those of another; all have the bytes of Jinja's."""
-    ours, jinjas = (
-        kind(loader=DictLoader(CHANGEABLE), autoescape=True, undefined=StrictUndefined, auto_reload=False)
-        for kind in (FastEnvironment, Environment)
-    )
+    ours = FastEnvironment(loader=DictLoader(CHANGEABLE), autoescape=True, undefined=StrictUndefined, auto_reload=False)
+    jinjas = Environment(loader=DictLoader(CHANGEABLE), autoescape=True, undefined=StrictUndefined)
     shared = SharedNames({"site": "A & B", "inside": {}}, ["inside"])
     for text in HOSTILE:
         for own in ({"text": text}, {"text": text, "inside": {}}, {"text": text, "inside": {text: "<x>"}}):
