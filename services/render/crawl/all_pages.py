@@ -8,6 +8,8 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -34,6 +36,8 @@ PAGES_PER_TURN = 10
 DECODED_ARTICLES_MAX = 12_000
 """Decoded articles that are kept, of about 20 KB each: tags relate articles that are far apart."""
 LIST_ARTICLES_MAX = 10_000_000
+LIST_ROWS = 5_000
+"""Rows that are read together of lists that follow one another: most lists are short, and there are many."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class BulkPageReader(PageReader):
     decoded: OrderedDict[str, Article] = field(default_factory=OrderedDict)
     prefetched_rows: dict[int, asyncpg.Record] = field(default_factory=dict)
     prefetched_related: dict[int, list[asyncpg.Record]] = field(default_factory=dict)
-    prefetched_list: tuple[str, list[asyncpg.Record]] = ("", [])
+    prefetched_lists: dict[str, list[asyncpg.Record]] = field(default_factory=dict)
 
     def track(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
         """Decode articles, and record that the page depends on them.
@@ -94,15 +98,36 @@ class BulkPageReader(PageReader):
         return self.arrange_related(article, rows, await self.inside(article.body))
 
     async def listed(self, name: str, page: int = 1, size: int = LIST_PAGE_SIZE) -> tuple[list[Article], bool]:
-        """Return one page of a list; the first request for a list reads all of it."""
+        """Return one page of a list; the first request for a list reads all of it, and those that follow."""
         if size != LIST_PAGE_SIZE:
             return await super().listed(name, page, size)
-        if self.prefetched_list[0] != name:
-            self._trim_decoded()
-            self.prefetched_list = name, await self.list_rows(name, LIST_ARTICLES_MAX, 0, with_contents=False)
-        rows = self.prefetched_list[1][(page - 1) * size :]
+        rows = (await self._whole_list(name))[(page - 1) * size :]
+        self._trim_decoded()
         await self._load_missing(rows[:size])
         return self.track(rows[:size]), len(rows) > size
+
+    async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that does not return articles; the name of a list is read with the list."""
+        found = await self._whole_list(str(arguments[0])) if query == "list_name" else []
+        if not (found and "name" in found[0]):
+            return await super().rows(query, *arguments)
+        return self.track_rows([(found[0]["name"],)])
+
+    async def _whole_list(self, name: str) -> list[asyncpg.Record]:
+        if name not in self.prefetched_lists:
+            self.prefetched_lists = await self._lists_from(name)
+        return self.prefetched_lists[name]
+
+    async def _lists_from(self, name: str) -> dict[str, list[asyncpg.Record]]:
+        """Return a list, and those that follow it in the order of names; merged ones are read one by one."""
+        rows = await self.connection.fetch(self.sql["lists_from"], self.site.slug, name, LIST_ROWS)
+        found = {one: list(of_list) for one, of_list in groupby(rows, itemgetter("list"))}
+        if len(rows) == LIST_ROWS:
+            found.popitem()  # has perhaps more
+        found = {one: of_list for one, of_list in found.items() if len(self.list_keys(one)) == 1}
+        if name not in found:
+            found[name] = await self.list_rows(name, LIST_ARTICLES_MAX, 0, with_contents=False)
+        return found
 
     async def prefetch(self, numbers: Sequence[int]) -> None:
         """Read articles and their related articles."""

@@ -62,7 +62,12 @@ class PageReader:
 
     async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query that does not return articles, and track them."""
-        rows = [tuple(row) for row in await self.connection.fetch(self.sql[query], self.site.slug, *arguments)]
+        return self.track_rows(
+            [tuple(row) for row in await self.connection.fetch(self.sql[query], self.site.slug, *arguments)]
+        )
+
+    def track_rows(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Record that the page depends on rows that are no articles, and return them."""
         self.dependencies.append(rows)
         self.article_ids.add(ANY_ARTICLE)
         return rows

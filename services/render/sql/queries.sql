@@ -222,6 +222,14 @@ WHERE l.site = $1 AND l.list = $2
 ORDER BY l.listed_at DESC, l.number DESC
 LIMIT $3 OFFSET $4
 
+-- name: lists_from
+-- Lists one after the other, from $2 on, for a caller that reads all of them; the names that list_name returns.
+SELECT l.list, l.name, a.id, a.public_until
+FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+WHERE l.site = $1 AND l.list >= $2
+ORDER BY l.list, l.listed_at DESC, l.number DESC
+LIMIT $3
+
 -- name: listed_in_any
 -- The same of several lists, of which an article may be in more than one.
 SELECT a.id, CASE WHEN $5 THEN a.content END AS content, a.public_until

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.render.crawl import all_pages
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, render_url, site_urls
 from services.render.pages.document import Document
 from services.render.queries import GENERATIONS
@@ -29,6 +30,24 @@ async def test_site_urls_and_render_all_match_the_portal(portal: Any) -> None:
         assert isinstance(page, Document), url
         if url != "/tim-kiem":
             assert (await portal.get(url)).body == page.body, url
+
+
+@pytest.mark.parametrize("rows", [1, 3, 25, 5_000])
+async def test_lists_that_are_read_together_are_those_of_the_portal(
+    portal: Any, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """However many rows are read at once, each list is whole and has the name that the portal shows."""
+    monkeypatch.setattr(all_pages, "LIST_ROWS", rows)
+    for number in range(1, LIST_PAGE_SIZE + 4):
+        await portal.add(number, tags=["Chợ Cồn"] * (number < 3) + ["Lúa", "Muối"][: number % 3])
+    wanted = ["/tag/cho-con/", "/tag/lua/", "/tag/muoi/", "/tin-tuc/", "/tin-tuc/trang-2.html", "/tag/lua/"]
+    async with portal.pool.acquire() as connection:
+        reader = BulkPageReader(connection, SITE, GENERATIONS["render"])
+        pages = {url: await render_url(reader, url, URL) for url in wanted}
+        assert isinstance(await render_url(reader, "/tag/khong-co/", URL), NoPage)
+    for url, page in pages.items():
+        assert isinstance(page, Document), url
+        assert (await portal.get(url)).body == page.body, url
 
 
 async def test_render_url_of_other_urls_gives_redirect_not_found_or_failure(
