@@ -23,10 +23,11 @@ from services.ingest.api.dependencies import (
     check_sections,
     load_article,
 )
-from services.ingest.api.error_codes import code_of_problem
+from services.ingest.api.error_codes import localized_problem
 from services.ingest.api.errors import validation_problem
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.live_routes import check_live_rights, checked_live, save_carried
+from services.ingest.api.request_language import IS_VIETNAMESE
 from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.articles import workflow
 from services.ingest.articles.copies import StoredArticle
@@ -183,7 +184,8 @@ async def _change(
         problem = article_not_found(item.id)
     except Problem as error:
         problem = error
-    return BulkItemResult(item.id, problem.status, error=problem.detail, code=code_of_problem(problem))
+    said = localized_problem(problem, vietnamese=IS_VIETNAMESE.get())
+    return BulkItemResult(item.id, problem.status, error=said["detail"], code=said["code"])
 
 
 async def _change_article(

@@ -105,7 +105,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "unreadable_import": ("The file cannot be imported.", "Không nhập được tệp này."),
     "unsupported_type": ("The type is not accepted.", "Loại tệp không được hỗ trợ."),
     "unverified_email": ("The address is not verified.", "Địa chỉ thư chưa được nơi đăng nhập chung xác nhận."),
-    "version_conflict": ("Another version is the newest.", "Bài đã có phiên bản mới hơn ({version}); hãy đọc lại."),
+    "version_conflict": ("Another version is the newest.", "Đã có phiên bản mới hơn; hãy đọc lại."),
     "version_required": ("Name the version.", "Hãy nêu phiên bản mà bạn đã đọc."),
     "webhook_disabled": ("The webhook is disabled.", "Webhook đang tắt."),
     "withdrawn": ("It was withdrawn.", "Nội dung đã bị gỡ."),
@@ -165,10 +165,10 @@ def code_of(document: Mapping[str, Any], challenge: str = "") -> str:
     return OF_STATUS.get(status if isinstance(status, int) else 0, "bad_request")
 
 
-def code_of_problem(problem: Problem) -> str:
-    """Return the code that the document of a problem has."""
-    document = {"status": problem.status, **problem.extensions}
-    return str(localized(document, vietnamese=False, challenge=problem.headers.get("www-authenticate", ""))["code"])
+def localized_problem(problem: Problem, *, vietnamese: bool) -> dict[str, Any]:
+    """Return the document of a problem that is a part of another response, with its code."""
+    document = {"status": problem.status, "detail": problem.detail, **problem.extensions}
+    return localized(document, vietnamese=vietnamese, challenge=problem.headers.get("www-authenticate", ""))
 
 
 def wants_vietnamese(accepted: str) -> bool:
@@ -188,6 +188,19 @@ def wants_vietnamese(accepted: str) -> bool:
     return best["vi"] > best["en"]
 
 
+_STATES = {
+    "draft": "bản nháp",
+    "in_review": "chờ duyệt",
+    "approved": "đã duyệt",
+    "scheduled": "đã hẹn giờ",
+    "published": "đang đăng",
+    "unpublished": "đã gỡ xuống",
+    "archived": "đã lưu kho",
+    "killed": "đã rút vĩnh viễn",
+}
+"""Of an article, in Vietnamese."""
+
+
 def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = "") -> dict[str, Any]:
     """Return a problem document with its code, and in Vietnamese with that sentence."""
     named = document.get("code")
@@ -196,6 +209,8 @@ def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = ""
     if vietnamese:
         fields = ", ".join(str(one.get("field", "")) for one in document.get("errors") or [])
         values = {**document, "fields": fields[:300]}
+        if document.get("state") in _STATES:
+            values["state"] = _STATES[document["state"]]
         if document.get("errors"):
             changed["errors"] = [_in_vietnamese(one) for one in document["errors"]]
         told = refusal_in_vietnamese(code, document)

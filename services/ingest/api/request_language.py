@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.content.errors import FieldError
-from services.ingest.content.field_messages import MESSAGES, field_message
+from services.ingest.content.errors import FieldError, field_fault
 from services.ingest.files.rules import WARNINGS
 from services.ingest.imports.reasons import reason_in_vietnamese
 
@@ -57,10 +56,7 @@ def localized_texts(warnings: Sequence[str]) -> list[str]:
 
 
 def _in_vietnamese(error: FieldError) -> FieldError:
-    if error.code not in MESSAGES:
-        return error
-    sizes = {name: value for name, value in (("limit", error.limit), ("size", error.size)) if value is not None}
-    return msgspec.structs.replace(error, message=field_message(error.code, error.values | sizes, vietnamese=True))
+    return msgspec.structs.replace(error, message=field_fault(error, vietnamese=True))
 
 
 def refusal_in_vietnamese(code: str, document: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.ingest.content.field_messages import Value, field_message
+from services.ingest.content.field_messages import MESSAGES, Value, field_message
 
 
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True, rename={"message": "fault"}):
@@ -40,6 +40,14 @@ def field_error(field: str, code: str, **values: Value) -> FieldError:
     sizes = {name: value for name in ("limit", "size") if isinstance(value := values.get(name), int)}
     others = {name: value for name, value in values.items() if name not in sizes}
     return FieldError(field, field_message(code, values), code, sizes.get("limit"), sizes.get("size"), others)
+
+
+def field_fault(error: FieldError, *, vietnamese: bool) -> str:
+    """Return the sentence of an error in a language; as it is, if its code has none."""
+    if error.code not in MESSAGES:
+        return error.message
+    sizes = {name: value for name, value in (("limit", error.limit), ("size", error.size)) if value is not None}
+    return field_message(error.code, error.values | sizes, vietnamese=vietnamese)
 
 
 def quoted(text: str) -> str:

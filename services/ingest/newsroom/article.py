@@ -32,6 +32,8 @@ PUBLISHING_STEPS = {
     "in_review": ("approve", "publish"),
 }
 """The steps that publish an article, by its state; from any other: `publish`."""
+OUTCOMES = {"submit": "in_review", "approve": "approved", "publish": "published"}
+"""The state of an article after an action."""
 PREVIEW_SECONDS = 3_600
 TITLES_MAX = 20
 """Titles of cards that a comparison names: each is a request."""
@@ -55,6 +57,11 @@ DONE = translate(
         "undo": pgettext("done", "It is back."),
         "restored": pgettext("done", "The former version is back, as a draft."),
     }
+)
+
+SENT_BEFORE = pgettext(
+    "article",
+    "This form was saved as an article before. Save again to make another one, or open the first one from the desk.",
 )
 
 
@@ -157,10 +164,13 @@ async def create(page: Page) -> Response:
         key, more = page.text("key")[:64], _autosave_header(page, "autosave-key", "key")
         article = await page.api.send("POST", "/articles", sent, csrf=page.sent_csrf, key=key, more=more)
     except InvalidContentError as error:
-        return await _write_page(page, None, form, errors={one.field: one.message for one in error.errors})
+        return await _write_page(page, None, form, errors=page.said_of(error))
     except ApiError as error:
         if error.status not in (403, 409, 413, 422) or error.code == "wrong_csrf_token":
             raise
+        if error.code == "idempotency_key_reused":  # the way back led to the form, which was changed
+            error = ApiError(error.status, {"detail": page.gettext_of(SENT_BEFORE)})
+            return await _write_page(page, None, form, error=error, key=str(uuid4()))
         return await _write_page(page, None, form, error=error)
     return await _step_after_save(page, article, page.text("action"), "saved")
 
@@ -200,7 +210,7 @@ async def save(page: Page) -> Response:
             more=_autosave_header(page, "autosave-tab", "tab"),
         )
     except InvalidContentError as error:
-        return await _write_page(page, article, form, errors={one.field: one.message for one in error.errors})
+        return await _write_page(page, article, form, errors=page.said_of(error))
     except ApiError as error:
         if error.status == 412:
             return await _conflict(page, form, names, error)
@@ -240,6 +250,7 @@ async def _step_after_save(page: Page, article: dict[str, Any], action: str, don
         return page.redirect(path_of(article["id"], "duyet"))
     if action not in ("submit", "publish", "approve"):
         return page.redirect(path_of(article["id"]), done=done)
+    is_new = "id" not in page.request.path_params
     try:
         article = await _take_steps(page, article, action)
     except ApiError as error:
@@ -247,8 +258,10 @@ async def _step_after_save(page: Page, article: dict[str, Any], action: str, don
             raise
         page.request.path_params["id"] = article["id"]
         article = await read_article(page)
-        notice = DONE[page.language]["saved"]
-        return await _write_page(page, article, await form_of(page, article), error=error, notice=notice)
+        if not (is_new and error.status == 412 and article["state"] == OUTCOMES[action]):
+            notice = DONE[page.language]["saved"]
+            return await _write_page(page, article, await form_of(page, article), error=error, notice=notice)
+        # else the form of a new article was sent twice, and the first time has done it
     if action == "publish":
         return _to_publication(page, article["id"], article["version"])
     return page.redirect(path_of(article["id"]), done=action)
@@ -296,6 +309,7 @@ async def _write_page(
     errors: dict[str, str] | None = None,
     theirs: Form | None = None,
     notice: str = "",
+    key: str = "",
 ) -> Response:
     section = form["section"] or None
     may_publish = page.may("publish", section)
@@ -316,7 +330,7 @@ async def _write_page(
         article=article,
         data=shown_data(page, article),
         form=await page.newsroom.convert(plain_form, form),
-        key=page.text("key") or str(uuid4()),
+        key=key or page.text("key") or str(uuid4()),
         sections=writable_sections(page, article),
         primary=primary,
         others=others,

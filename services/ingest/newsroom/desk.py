@@ -16,6 +16,8 @@ from shared.translations import LANGUAGES, Message, ngettext, pgettext, translat
 
 ROWS = 50
 CALENDAR_ROWS_MAX = 100
+YEARS = range(1900, 2201)
+"""Of times, as the API takes them."""
 UNFINISHED = ["draft", "in_review", "approved"]
 
 
@@ -157,6 +159,8 @@ def _week(page: Page) -> Week:
     try:
         day = datetime.fromisoformat(page.query("week")).date() if page.query("week") else today
     except ValueError:
+        day = today
+    if day.year not in YEARS:
         day = today
     return Week(datetime.combine(day - timedelta(days=day.weekday()), time(), zone))
 

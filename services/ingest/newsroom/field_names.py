@@ -60,6 +60,10 @@ PART_NAMES = translate(
         "reason": pgettext("part", "reason"),
         "note": pgettext("part", "note"),
         "text": pgettext("part", "text"),
+        "slots": pgettext("part", "slots"),
+        "breaking": pgettext("part", "breaking news"),
+        "file_name": pgettext("part", "name of the file"),
+        "query": pgettext("part", "value of the address"),
     }
 )
 """Parts of fields, and fields of other forms."""

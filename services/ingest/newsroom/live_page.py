@@ -42,7 +42,7 @@ async def save_live(page: Page) -> Response:
             fields["correction"] = {"text": page.text("correction")}
         return await correct_live(page, article, fields, page.number("version") or article["version"])
     except InvalidContentError as error:
-        return await _live_page(page, article, live, form, errors={one.field: one.message for one in error.errors})
+        return await _live_page(page, article, live, form, errors=page.said_of(error))
     except ApiError as error:
         if error.status not in (403, 409, 412, 413, 422) or error.code == "wrong_csrf_token":
             raise

@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from services.ingest.content.errors import InvalidContentError, field_fault
 from services.ingest.content.normalization import without_unseen
 from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavailableError, Transport
 from services.ingest.newsroom.field_names import field_name
@@ -254,6 +255,10 @@ class Page:
     def gettext(self, text: str) -> str:
         """Return a text, which the code marks for translation, in the language of the page."""
         return LANGUAGES[self.language].catalogue.gettext(text)
+
+    def said_of(self, error: InvalidContentError) -> dict[str, str]:
+        """Return what is wrong with fields that the API has not seen, by field, in the language of the page."""
+        return {one.field: field_fault(one, vietnamese=self.language == "vi") for one in error.errors}
 
     def render(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """Return a page."""

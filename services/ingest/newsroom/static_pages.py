@@ -144,7 +144,7 @@ async def create(page: Page) -> Response:
         sent["body"] = api_blocks(form["body"])
         stored = await page.api.send("POST", "/pages", sent, csrf=page.sent_csrf, key=page.text("key"))
     except InvalidContentError as error:
-        return _form_page(page, None, form, errors={one.field: one.message for one in error.errors})
+        return _form_page(page, None, form, errors=page.said_of(error))
     except ApiError as error:
         if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
             raise
@@ -171,7 +171,7 @@ async def change(page: Page) -> Response:
             path = f"/pages/{stored['id']}"
             stored = await page.api.send("PATCH", path, sent, csrf=page.sent_csrf, version=version)
     except InvalidContentError as error:
-        return _form_page(page, stored, form, errors={one.field: one.message for one in error.errors})
+        return _form_page(page, stored, form, errors=page.said_of(error))
     except ApiError as error:
         if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
             raise

@@ -4,12 +4,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from services.ingest.content.errors import InvalidContentError
+from services.ingest.content.errors import InvalidContentError, invalid
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_form import sent_fields
 from services.ingest.newsroom.article_state import STEP_TITLES, STEPS
+from services.ingest.newsroom.field_names import error_sentence
 from services.ingest.newsroom.pages import Page, screen, whole_number
+from services.ingest.newsroom.times import parse_time
 from shared.translations import pgettext, translate
 
 PUBLICATION_WAIT = "6s"
@@ -94,9 +96,13 @@ async def take_step(page: Page) -> Response:
             if name == "schedule":
                 await read_article(page)
                 sent = sent_fields({"publish_at": page.text("publish_at")}, ["publish_at"], page.zone())
+                due = parse_time(sent["publish_at"])
+                if due is not None and due <= page.newsroom.now():  # a wrong year would publish at once
+                    raise invalid("publish_at", "over")
             await page.api.send("POST", f"/articles/{article}/{name}", sent, csrf=page.sent_csrf, version=version)
     except InvalidContentError as error:
-        problem = {"detail": str(error), "errors": [{"field": "publish_at", "fault": error.errors[0].message}]}
+        faults = [{"field": field, "fault": fault} for field, fault in page.said_of(error).items()]
+        problem = {"detail": error_sentence(faults, page.language), "errors": faults}
         return await _step_page(page, ApiError(422, problem))
     except ApiError as error:
         if error.status not in (403, 409, 412, 422, 428) or error.code == "wrong_csrf_token":

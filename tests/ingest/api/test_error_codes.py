@@ -4,12 +4,13 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from services.ingest.api.error_codes import CATALOGUE, OF_STATUS, code_of, localized, wants_vietnamese
 from services.ingest.content.field_messages import MESSAGES
+from shared.articles import State
 
 ROOT = Path(__file__).parent.parent.parent.parent
 RAISED_BY = ("Problem", "refused")
@@ -164,3 +165,11 @@ async def test_every_problem_of_the_api_has_a_code(api: Any) -> None:
         assert refused.json()["errors"] == [{**fields[0], "fault": fault}]
     invalid = await api.call("GET", "/people", None, None, authorization="Bearer x")
     assert invalid.json()["code"] == "invalid_token"
+
+
+def test_states_are_named_in_vietnamese() -> None:
+    """A refused step names the state as the newsroom does, and each state has a name."""
+    for state in get_args(State):
+        said = localized({"code": "wrong_state", "state": state}, vietnamese=True)["detail"]
+        assert said.startswith("Không làm được từ trạng thái “")
+        assert f"“{state}”" not in said

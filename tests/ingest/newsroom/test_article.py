@@ -88,3 +88,20 @@ async def test_pasted_direction_characters_are_left_out(visit: Any, pages: Pages
     )
     stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
     assert (stored["title"], stored["body"][0]["html"]) == ("Ông Nam về hưu", "Từ xã Hải Bắc.")
+
+
+async def test_form_of_a_new_article_that_is_sent_twice_shows_its_result(visit: Any, pages: Pages) -> None:
+    """A second click is no conflict with oneself; the way back and other words ask before they make another article."""
+    editor = await visit("publish:haihau", name="Minh")
+    await editor.open("bai-viet/moi", site="haihau")
+    form, typed = editor.last.form("write"), {"title": "Chợ Cồn", "body": "Đoạn", "section": "tin-tuc"}
+    for _ in range(2):
+        await editor.submit(form, **typed, action="publish")
+        assert "/len-trang?" in editor.at
+    shown = await editor.submit(form, **{**typed, "title": "Chợ Lương"}, action="save")
+    assert shown.status == 422
+    assert "đã được lưu thành một bài" in shown.text
+    await editor.submit("write", action="save")
+    assert "done=saved" in editor.at
+    found = (await pages.api.call("GET", "/articles?fields=short&site=haihau", None, "read")).json()["articles"]
+    assert sorted(one["title"] for one in found) == ["Chợ Cồn", "Chợ Lương"]

@@ -48,3 +48,15 @@ async def test_calendar_of_another_week_leads_back_to_this_one(visit: Any) -> No
     shown = await editor.open("", tab="scheduled", week="2026-01-05")
     assert "Thứ Hai 5/1" in shown.text
     assert ("Tuần này" in shown.text, "Trong tuần" in shown.text) == (True, False)
+    for week in ("9999-12-31", "0001-01-01", "rác"):
+        assert (await editor.open("", tab="scheduled", week=week)).status == 200
+
+
+async def test_bulk_refusals_are_in_the_language_of_the_page(visit: Any) -> None:
+    """An article that somebody has changed meanwhile is named in Vietnamese on a Vietnamese page."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor)
+    await editor.open("", tab="mine")
+    shown = await editor.submit("?tab=mine", item=[f"{article}:9"], bulk="tag", tags="bão")
+    assert "Đã có phiên bản mới hơn" in shown.text
+    assert "The request" not in shown.text

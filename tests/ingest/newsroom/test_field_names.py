@@ -15,6 +15,7 @@ from services.ingest.newsroom.field_names import ERRORS_MAX, error_sentence, fie
         ("lead_image.caption", "Ảnh đại diện, chú thích"),
         ("seo.description", "Công cụ tìm kiếm, mô tả"),
         ("reason", "lý do"),
+        ("slots.0.until", "vị trí, lúc kết thúc"),
         ("seo_description", "Công cụ tìm kiếm"),
         ("never.heard", "never"),
     ],

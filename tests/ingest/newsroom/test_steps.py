@@ -53,3 +53,17 @@ async def test_schedule_is_in_the_zone_of_the_site(visit: Any, pages: Pages) -> 
     shown = await editor.open("", tab="scheduled", week="2030-01-02")
     assert "07:30" in shown.text
     assert "Thứ Tư 2/1" in shown.text
+
+
+async def test_schedule_in_the_past_or_at_no_time_is_refused_in_words(visit: Any, pages: Pages) -> None:
+    """A wrong year does not publish at once; what is no time is refused in the language of the page."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor)
+    stored = await pages.api.call("POST", f"/articles/{article}/submit")
+    await pages.api.call("POST", f"/articles/{article}/approve", {"version": stored.json()["version"]}, "publish")
+    for time, fault in (("2020-01-02T07:30", "phải ở tương lai"), ("2026-13-45T99:99", "phải là ngày và giờ")):
+        await editor.open(f"bai-viet/{article}/buoc/schedule")
+        shown = await editor.submit(publish_at=time)
+        assert shown.status == 422
+        assert f"Đăng lúc: {fault}." in shown.text
+    assert (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()["state"] == "approved"
