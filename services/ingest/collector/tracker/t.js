@@ -12,7 +12,7 @@
 // `let` throughout, and a little terse: it must stay within 1,200 bytes as served (tests/ingest/collector/test_tracker.py).
 
 // A page that includes the tag twice counts once, and so does one with frames of its own that include it, too.
-window.presstally || frameElement?.ownerDocument.querySelector("script[data-site]") || (() => {
+self.presstally?.view || frameElement?.ownerDocument.querySelector("script[data-site]") || (() => {
   let OUTBOX_MAX = 50, OUTBOX_MS = 18e5, PING_MS = 6e4, RESPONSE_MS = 1e4, HEAD_MS = 300, YOUNG_MS = 300, WAIT_MAX_SECONDS = 60,
     POLL_MS = 1e3, PATH_MAX = 1e3;
   let { src, dataset: { site, endpoint, manual, local } } = document.currentScript // null in a module
@@ -35,7 +35,7 @@ window.presstally || frameElement?.ownerDocument.querySelector("script[data-site
   let isOff = () => {
     let choice = location.hash.split("#presstally-")[1];
     if (choice) box.presstally = choice;
-    return box.presstally == "off" || (local == null && /^(localhost|127[.\d]*|\[::1]|)$/.test(location.hostname));
+    return box.presstally == "off" || (local == null && /^(localhost|127[.\d]*|.::1.|)$/.test(location.hostname));
   };
 
   let post = (body) => fetch(to, {
@@ -75,7 +75,7 @@ window.presstally || frameElement?.ownerDocument.querySelector("script[data-site
     if (pending || isOff()) return;
     // Of a canonical link only a path of http or https is used. A single-page application may keep the link of its first
     // page, which is then ignored.
-    let now = /^https?:..[^/]+([^?#]+)/.exec(document.querySelector("link[rel=canonical]")?.href)?.[1] || location.pathname;
+    let now = /^https?:...+?(\/[^?#]*)/.exec(document.querySelector("link[rel=canonical]")?.href)?.[1] || location.pathname;
     path = (given || (now != canonical || location.pathname == place ? now : location.pathname)).slice(0, PATH_MAX);
     place = location.pathname;
     canonical = now;
@@ -97,7 +97,7 @@ window.presstally || frameElement?.ownerDocument.querySelector("script[data-site
   // A younger view is in flight, possibly in another tab or from the page that replaces this one.
   addEventListener("pagehide", () => beacon("leave", waiting().filter((key) => ageOf(key) > YOUNG_MS).map(bodyOf)));
   addEventListener("online", flush);
-  window.presstally = { view };
+  self.presstally = { view };
 
   let shown = () => document.hidden || (pending ? view(...pending) : flush());
   setInterval(() => document.hidden || beacon("ping"), PING_MS);
