@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PERSON, ROOT, answers, free_ports, wait_for
+from tests.settled import settled_counter
 
 SITE = "haihau"
 READERS = 10
@@ -109,7 +110,7 @@ def send_view(port: int, source: str, agent: str, *forwarded: str) -> int:
 
 
 def visitors_and_views(system: Any) -> tuple[int, int]:
-    visitors, views = (system.counter(SITE, measure=measure)["total"] for measure in ("visitors", "views"))
+    visitors, views = (settled_counter(system, SITE, measure=measure)["total"] for measure in ("visitors", "views"))
     return int(visitors), int(views)
 
 

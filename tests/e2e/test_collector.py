@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import wait_for
 from tests.settled import settled_counter
+from tests.speed import assert_takes_at_most
 
 NewId = Callable[[], str]
 Wait = Callable[..., Any]
@@ -215,12 +217,10 @@ def test_flooding_address_gets_429_and_others_do_not(system: Any, new_id: NewId)
         body = json.dumps([view(new_id, site="giao-thuy") for _ in range(100)]).encode()
         return system.request("POST", url, body, x_forwarded_for=address, content_type="text/plain")
 
-    answers = [post(flood) for _ in range(30)]
-    assert [answer.status for answer in answers[:20]] == [202] * 20
-    rejected = [answer for answer in answers if answer.status == 429]
-    assert rejected
-    assert int(rejected[0].headers["retry-after"]) >= 1
-    assert rejected[0].headers["x-presstally"] == "ignored because rate"
+    assert [post(flood).status for _ in range(20)] == [202] * 20
+    rejected = wait_for(lambda: (answer := post(flood)).status == 429 and answer, what="a 429")
+    assert int(rejected.headers["retry-after"]) >= 1
+    assert rejected.headers["x-presstally"] == "ignored because rate"
     assert post(other).status == 202
 
 
@@ -286,7 +286,7 @@ def connected(system: Any) -> Iterator[socket.socket]:
 def test_endless_chunked_body_is_rejected_at_the_limit(system: Any) -> None:
     """A chunked body is rejected when it exceeds the limit, however it goes on."""
     with connected(system) as one:
-        one.settimeout(15)
+        one.settimeout(60)
         one.sendall(b"POST /e HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")
         chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
         try:
@@ -295,6 +295,12 @@ def test_endless_chunked_body_is_rejected_at_the_limit(system: Any) -> None:
         except OSError:
             return  # closing the connection is a valid rejection too
         raise AssertionError("80 MB were accepted")
+
+
+def seconds_of_view(system: Any, new_id: NewId) -> float:
+    begun = time.monotonic()
+    assert system.post_events(view(new_id), user_agent=system.another_person()).status == 202
+    return time.monotonic() - begun
 
 
 def test_slow_and_idle_connections_do_not_block_others(system: Any, new_id: NewId) -> None:
@@ -308,10 +314,8 @@ def test_slow_and_idle_connections_do_not_block_others(system: Any, new_id: NewI
             if number % 100 == 0:
                 one.sendall(half)
         for _ in range(20):
-            begun = time.monotonic()
-            assert system.post_events(view(new_id), user_agent=system.another_person()).status == 202
-            assert time.monotonic() - begun < 5
-        opened[0].settimeout(20)
+            assert_takes_at_most(5, lambda: seconds_of_view(system, new_id))
+        opened[0].settimeout(60)
         assert opened[0].recv(100).startswith(b"HTTP/1.1 408 ")
     finally:
         for one in opened:

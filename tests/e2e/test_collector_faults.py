@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.conftest import wait_for
+from tests.settled import settled_counter
 
 Wait = Callable[..., Any]
 SITE = "giao-thuy"
@@ -114,7 +115,7 @@ async def check_all_counted_once(system: Any, senders: Senders, before: int, wai
 @pytest.fixture
 def before(system: Any, wait: Wait) -> int:
     wait(system.all_ready, 60, "the system")
-    return int(system.counter(SITE, measure="views")["total"])
+    return int(settled_counter(system, SITE, measure="views")["total"])
 
 
 async def test_kafka_killed_events_are_spooled_and_counted_once(system: Any, before: int, wait: Wait) -> None:

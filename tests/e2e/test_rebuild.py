@@ -14,6 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.settled import settled_counter
+
 ROOT = Path(__file__).parent.parent.parent
 Wait = Callable[..., Any]
 
@@ -80,17 +82,10 @@ def test_rebuild_under_load_changes_no_count(system: Any, traffic: Traffic, wait
     for thread in traffic.threads:
         thread.join()
     assert traffic.seen == sorted(traffic.seen)
-    settled = wait(lambda: _unchanged(system), 30)
-    assert settled >= traffic.accepted + 7
+    assert settled_counter(system, "giao-thuy", measure="views")["total"] >= traffic.accepted + 7
     done = command(system, "verify")
     assert done.returncode == 0, done.stdout[-2000:]
     assert before <= traffic.seen[0]
-
-
-def _unchanged(system: Any) -> int | None:
-    before = system.counter("giao-thuy", measure="views")["total"]
-    time.sleep(1.5)
-    return int(before) if system.counter("giao-thuy", measure="views")["total"] == before else None
 
 
 async def test_rebuild_repairs_manipulated_counts(system: Any, wait: Wait) -> None:
@@ -106,8 +101,7 @@ async def test_rebuild_repairs_manipulated_counts(system: Any, wait: Wait) -> No
     assert (await asyncio.to_thread(command, system, "verify")).returncode == 1
     done = await asyncio.to_thread(command, system, "rebuild")
     assert done.returncode == 0, done.stderr
-    await asyncio.sleep(1.1)  # an answer is kept for a second
-    mended = system.counter("giao-thuy", measure="visits")
+    mended = await asyncio.to_thread(settled_counter, system, "giao-thuy", measure="visits")
     assert {name: mended[name] for name in ("today", "week", "total")} == {
         name: right[name] for name in ("today", "week", "total")
     }

@@ -1,9 +1,9 @@
 """The bounds that keep one caller from starving the others, on the running system: 401, 408, 413, 429 and 503."""
 
 import asyncio
-import contextlib
 import json
 import re
+import select
 import socket
 import time
 import uuid
@@ -15,6 +15,8 @@ import pytest
 
 from services.ingest.api.body_limits import REQUESTS_MAX, REQUESTS_OF_CALLER_MAX, STRANGERS_ROUTES
 from services.stats.statistics.routes import REQUESTS_OF_CALLER_MAX as STATISTICS_OF_CALLER_MAX
+from tests.conftest import wait_for
+from tests.speed import assert_takes_at_most
 
 RETRY_AFTER = re.compile(rb"\r\nretry-after: \d+\r\n", re.IGNORECASE)
 
@@ -27,7 +29,7 @@ def hold(system: Any) -> Iterator[Callable[..., socket.socket]]:
     def open_one(method: str, path: str, length: int, token: str | None = None) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", system.port("articles")), 10)
         opened.append(connection)
-        connection.settimeout(15)
+        connection.settimeout(60)
         lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {length}"]
         lines += ["content-type: application/json", *([f"authorization: Bearer {token}"] if token else [])]
         connection.sendall("\r\n".join([*lines, "", "{"]).encode())
@@ -48,11 +50,15 @@ def head(connection: socket.socket) -> bytes:
 
 def assert_served(system: Any, editors: Any) -> None:
     """A view is accepted and an article read, each soon."""
-    begun = time.monotonic()
-    view = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": "/starving.html"}
-    assert system.post_events(view, user_agent=system.another_person()).status == 202
-    assert editors.call("GET", "/articles?limit=1", scope="read").status == 200
-    assert time.monotonic() - begun < 3
+
+    def seconds() -> float:
+        begun = time.monotonic()
+        view = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": "/starving.html"}
+        assert system.post_events(view, user_agent=system.another_person()).status == 202
+        assert editors.call("GET", "/articles?limit=1", scope="read").status == 200
+        return time.monotonic() - begun
+
+    assert_takes_at_most(3, seconds)
 
 
 def test_strangers_are_refused_before_their_bodies(
@@ -82,36 +88,34 @@ def test_caller_and_all_callers_have_bounds(system: Any, editors: Any, hold: Cal
             1_000,
             editors.token(("write", "publish", "admin")[number // REQUESTS_OF_CALLER_MAX]),
         )
-    time.sleep(0.5)
     for scope, status in (("write", 429), ("admin", 503)):
-        refused = editors.call("POST", "/articles", fields, scope)
+        refused = wait_for(lambda scope=scope: refusal(editors, fields, scope), 20, "all of them are received")
         assert (refused.status, refused.json()["status"]) == (status, status)
         assert refused.headers["retry-after"].isdigit()
     assert_served(system, editors)
 
 
+def refusal(editors: Any, fields: dict[str, str], scope: str) -> Any:
+    answer = editors.call("POST", "/articles", fields, scope)
+    return answer if answer.status >= 400 else None
+
+
 def test_bytes_of_a_caller_have_a_bound(system: Any, editors: Any, hold: Callable[..., socket.socket]) -> None:
     """Two large uploads of a caller may run, a third is 429, and that of another caller runs."""
     wait_until_free(editors)
-    for _ in range(2):
-        hold("POST", "/api/media", 33 * 1024 * 1024, editors.token("write"))
-    time.sleep(0.3)
-    refused = head(hold("POST", "/api/media", 33 * 1024 * 1024, editors.token("write")))
+    uploads = [hold("POST", "/api/media", 33 * 1024 * 1024, editors.token("write")) for _ in range(3)]
+    (answered, *_), *_ = select.select(uploads, [], [], 20)  # whichever was received last
+    refused = head(answered)
     assert refused.startswith(b"HTTP/1.1 429 ")
     assert RETRY_AFTER.search(refused)
     other = hold("POST", "/api/media", 33 * 1024 * 1024, editors.token("publish"))
-    other.settimeout(1)
-    with pytest.raises(TimeoutError):
-        other.recv(1)
+    assert select.select([*(one for one in uploads if one is not answered), other], [], [], 1) == ([], [], [])
 
 
 def wait_until_free(editors: Any) -> None:
     """Wait until a change is accepted again: the server has noticed that the held connections are closed."""
-    deadline = time.monotonic() + 15
     fields = {"site": "haihau", "section": "tin-tuc", "title": "Bài sau đó", "body": "<p>x</p>"}
-    while editors.call("POST", "/articles", fields).status != 201:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: editors.call("POST", "/articles", fields).status == 201)
 
 
 def test_sizes_have_bounds(system: Any, editors: Any) -> None:
@@ -135,30 +139,36 @@ async def _get_all(port: int, path: str, count: int) -> list[bytes]:
 async def test_exports_of_one_address_have_a_bound_and_counters_do_not_wait(system: Any) -> None:
     """Of 150 workbooks at once some are 429 with Retry-After, none fails; a counter is answered meanwhile."""
     path = "/stats/haihau/history.xlsx?step=day&from=2024-01-01&to=2026-12-31"
-    exports = asyncio.create_task(_get_all(system.port("stats"), path, 150))
-    await asyncio.sleep(0.1)
-    begun = time.monotonic()
-    (counter,) = await _get_all(system.port("stats"), "/stats/haihau/counter", 1)
-    took = time.monotonic() - begun
-    responses = await exports
-    assert counter.startswith(b"HTTP/1.1 200 ")
-    assert took < 1.5
-    statuses = Counter(response[9:12] for response in responses)
-    assert set(statuses) == {b"200", b"429"}, statuses
-    assert statuses[b"200"] >= STATISTICS_OF_CALLER_MAX
-    assert all(RETRY_AFTER.search(response) for response in responses if response[9:12] == b"429")
+
+    async def seconds_beside_exports() -> float:
+        exports = asyncio.create_task(_get_all(system.port("stats"), path, 150))
+        await asyncio.sleep(0.1)
+        begun = time.monotonic()
+        (counter,) = await _get_all(system.port("stats"), "/stats/haihau/counter", 1)
+        took = time.monotonic() - begun
+        assert counter.startswith(b"HTTP/1.1 200 ")
+        responses = await exports
+        statuses = Counter(response[9:12] for response in responses)
+        assert set(statuses) == {b"200", b"429"}, statuses
+        assert statuses[b"200"] >= STATISTICS_OF_CALLER_MAX
+        assert all(RETRY_AFTER.search(response) for response in responses if response[9:12] == b"429")
+        return took
+
+    await asyncio.to_thread(assert_takes_at_most, 1.5, lambda: asyncio.run(seconds_beside_exports()))
 
 
 async def test_searches_of_strangers_do_not_delay_editors(system: Any, editors: Any) -> None:
     """While 120 strangers list and search, an editor's read is served; they get 200, 429 or 503."""
     path = f"/api/articles?full=true&limit=100&q=a{uuid.uuid4().hex[:4]}"
-    strangers = asyncio.create_task(_get_all(system.port("articles"), path, 120))
-    await asyncio.sleep(0.05)
-    begun = time.monotonic()
-    answer = await asyncio.to_thread(editors.call, "GET", "/articles?limit=1", None, "read")
-    assert answer.status == 200
-    assert time.monotonic() - begun < 2
-    assert {response[9:12] for response in await strangers} <= {b"200", b"429", b"503"}
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0):
-            await strangers
+
+    async def seconds_beside_strangers() -> float:
+        strangers = asyncio.create_task(_get_all(system.port("articles"), path, 120))
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        answer = await asyncio.to_thread(editors.call, "GET", "/articles?limit=1", None, "read")
+        took = time.monotonic() - begun
+        assert answer.status == 200
+        assert {response[9:12] for response in await strangers} <= {b"200", b"429", b"503"}
+        return took
+
+    await asyncio.to_thread(assert_takes_at_most, 2, lambda: asyncio.run(seconds_beside_strangers()))

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -308,12 +307,9 @@ async def test_record_with_foreign_headers_is_processed(traced: Traced) -> None:
     async with AIOKafkaProducer(bootstrap_servers=traced.kafka) as producer:
         await producer.send_and_wait("articles", b'{"id": "strange"}', key=b"strange", headers=strange)
         await producer.send_and_wait("articles", b'{"id": "odd"}', key=b"odd", headers=[("traceparent", b"00-0-0-0")])
-    for _ in range(100):
-        dead_letters = [record.key for record in await traced.records("articles.dlq")]
-        if {b"strange", b"odd"} <= set(dead_letters):
-            break
-        await asyncio.sleep(0.1)
-    assert {b"strange", b"odd"} <= set(dead_letters)
+    async with asyncio.timeout(60):
+        while not {b"strange", b"odd"} <= {record.key for record in await traced.records("articles.dlq")}:  # noqa: ASYNC110 - Kafka has no event
+            await asyncio.sleep(0.1)
 
 
 def test_spans_have_no_ids_in_names_and_no_secrets(traced: Traced, editors: Editors) -> None:
@@ -338,10 +334,9 @@ async def test_hanging_receiver_delays_nothing(traced: Traced, editors: Editors)
     await asyncio.to_thread(publish, editors, first)
     for process in traced.processes.values():  # while an export hangs
         process.send_signal(signal.SIGTERM)
-    begun = time.monotonic()
-    codes = [await asyncio.to_thread(process.wait, STOP_SECONDS) for process in traced.processes.values()]
+    # A process measures its own time: its code is 1 if it had to be ended.
+    codes = [await asyncio.to_thread(process.wait, 60) for process in traced.processes.values()]
     assert codes == [0, 0]
-    assert time.monotonic() - begun < STOP_SECONDS
     assert traced.receiver.hung
     traced.receiver.close()
     traced.start(Path(traced.environment["PRESSTALLY_SITES"]).with_name("services.log"))

@@ -27,8 +27,9 @@ def test_view_raises_all_four_values(system: Any, new_id: NewId, wait: Wait) -> 
     answer = system.post_events(view(new_id), user_agent=system.another_person())
     assert answer.status == 202
     after = wait(lambda: (now := system.counter())["total"] > before["total"] and now, what="the view in the counter")
-    for number in ("online", "today", "week", "total"):
+    for number in ("today", "week", "total"):
         assert after[number] == before[number] + 1, number
+    assert 1 <= after["online"] <= before["online"] + 1  # visitors of other tests leave
     assert set(after) == {"site", "online", "today", "week", "total", "measure", "window", "timezone", "as_of"}
     assert after["measure"] == "visits"
 
