@@ -124,7 +124,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, expression: str, seconds: float = 10) -> None:
+    def until(self, expression: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(PageLeft):

@@ -40,6 +40,8 @@ class FaultProxy:
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of pages, beside or instead of the usual ones."""
     sent: list[SentEvent] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    """Paths of pages that were requested."""
     go: threading.Event = field(default_factory=threading.Event)
     """Answers `/go`: signals a page to continue, for tests that must not attach to the tab."""
 
@@ -76,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.go.wait(30)
             self._answer(200, {"content-type": "text/plain"}, b"")
         elif path in self.proxy.pages:
+            self.proxy.opened.append(path)
             headers = {"content-type": "text/html; charset=utf-8"} | self.proxy.headers.get(path, {})
             self._answer(200, headers, self.proxy.pages[path].encode())
         else:
@@ -98,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, headers, answer)
 
     def _pass_on(self, body: bytes | None) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(urlsplit(self.proxy.gateway).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.gateway).netloc, timeout=60)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         connection.request(self.command, self.path, body, kept)
         answer = connection.getresponse()

@@ -109,7 +109,7 @@ def test_hostile_file_is_a_download_wherever_it_is_opened(
         url = downloads[name]
         page.goto(system.url + "/so-do-site")
         title = page.title()
-        with page.expect_download(timeout=15_000) as started:
+        with page.expect_download(timeout=60_000) as started:
             page.evaluate("url => { location.href = url }", url)
         assert started.value.suggested_filename.endswith((".pdf", ".docx", ".zip")), name
         assert Path(started.value.path()).read_bytes() == content, name
@@ -139,7 +139,7 @@ def test_hostile_name_is_that_of_a_harmless_download(system: Any, browser: Brows
     page = context.new_page()
     page.goto(system.url + "/so-do-site")
     for name in NAMES:
-        with page.expect_download(timeout=15_000) as started:
+        with page.expect_download(timeout=60_000) as started:
             page.evaluate("url => { location.href = url }", downloads[name])
         saved = started.value.suggested_filename
         assert saved.endswith(".pdf"), (name, saved)

@@ -31,7 +31,7 @@ def test_two_editors_see_each_other_and_lose_nothing(editors: Editors, clerk: Ed
     article = draft(editors, "Hai người cùng sửa")
     one, other = clerk.open(f"bai-viet/{article}"), colleague.open(f"bai-viet/{article}")
     for page, name in ((one, "Trần Nam"), (other, "Vũ Thị Thu")):
-        expect(page.locator(".presence")).to_contain_text(name, timeout=10_000)
+        expect(page.locator(".presence")).to_contain_text(name, timeout=60_000)
     write(one, " của Thu", ".editor-text > p:first-child")
     write(other, " của Nam")
     save(one)

@@ -64,7 +64,7 @@ def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opene
     assert not faults
 
 
-def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline

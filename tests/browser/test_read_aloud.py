@@ -144,7 +144,7 @@ def test_listening_is_offered_in_the_language_of_the_article(
 def test_late_voices_shift_nothing(context: BrowserContext, served: Served) -> None:
     """The button appears when the browser has loaded its voices, in a place that was kept."""
     page = opened(context, f"{served.url}/vi", ["vi-VN"], late=True)
-    page.get_by_role("button", name="Nghe bài").wait_for(timeout=3_000)
+    page.get_by_role("button", name="Nghe bài").wait_for()
     assert measure(page).shift <= 0.01
 
 

@@ -52,7 +52,8 @@ def test_prerendered_page_counts_when_it_is_shown(visitor: BrowserVisitor, new_i
     before = f'<script type="speculationrules">{rules}</script>{going}'
     tab = visitor.browser.open(visitor.page("/first", before, article=new_id()), attach=False)
     visitor.arrived(1)
-    time.sleep(1)  # long enough for the next page to be rendered
+    visitor.wait(lambda: "/next" in visitor.proxy.opened, what="the page that is rendered before")
+    time.sleep(1)  # long enough for it to be rendered
     assert [one.event["path"] for one in visitor.proxy.sent] == ["/first"]
     visitor.proxy.go.set()
     visitor.arrived(2)
@@ -272,8 +273,7 @@ def test_view_is_counted_without_storage(visitor: BrowserVisitor, broken: str) -
 def test_visitor_can_opt_out_by_link(visitor: BrowserVisitor) -> None:
     """After a link to #presstally-off nothing is sent from this browser, until one to #presstally-on."""
     tab = visitor.browser.open(visitor.page("/opt") + "#presstally-off")
-    time.sleep(1)
-    assert tab.js("localStorage.presstally") == "off"
+    tab.until("localStorage.presstally == 'off'")
     tab.go(visitor.page("/opt-2"))
     time.sleep(1)
     assert visitor.proxy.sent == []
