@@ -93,17 +93,17 @@ def test_chart_marks_the_day_of_an_exclusion_and_of_its_reversal(
     page.locator("#chart canvas").wait_for()
     wait(lambda: marked.count() == 1, PAGE_AGE_SECONDS, "the marked row")
     assert page.locator("#series tbody tr").all_inner_texts().index(marked.inner_text()) == 5
-    wait(is_drawn, 20, "the mark")
+    wait(is_drawn, what="the mark")
     assert "10:00 to 11:00: 40,000 visitors turned out to be programs." in page.locator("#exclusions").inner_text()
     assert "a fleet" not in page.locator("body").inner_text()
     assert violations(page) == []
     page.screenshot(path=tmp_path / "excluded.png", full_page=True)
     exclude(is_excluded=False)
     page.get_by_text("and put back later").wait_for(timeout=PAGE_AGE_SECONDS * 1_000)
-    wait(is_drawn, 20, "the mark")
+    wait(is_drawn, what="the mark")
     page.set_viewport_size({"width": 360, "height": 800})
     page.emulate_media(color_scheme="dark")
-    wait(is_drawn, 20, "the mark")
+    wait(is_drawn, what="the mark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert violations(page) == []
     page.screenshot(path=tmp_path / "reversed.png", full_page=True)

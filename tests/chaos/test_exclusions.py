@@ -38,7 +38,7 @@ async def enter(cluster: Cluster, here: Installation, name: str, excluded: dict[
     async def is_entered() -> bool:
         return bool(await ask(here, f"SELECT count(*) FROM stats.adjustments WHERE id = '{name}'"))
 
-    assert await becomes_true(is_entered, 30)
+    assert await becomes_true(is_entered, 60)
 
 
 async def kill_rebuilds(here: Installation) -> None:

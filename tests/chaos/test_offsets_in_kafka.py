@@ -161,7 +161,7 @@ async def test_dead_letter_depth_counts_each_topic(cluster: Cluster, here: Insta
     async def are_dead_lettered() -> bool:
         return bool(await ask(here, entered) == 3 and await ask(here, dead) == 0)
 
-    assert await becomes_true(are_dead_lettered, 10)
+    assert await becomes_true(are_dead_lettered, 60)
     await here.stop()
     counter = await here.start_counter()
     seen: dict[str, float] = {}
@@ -170,7 +170,7 @@ async def test_dead_letter_depth_counts_each_topic(cluster: Cluster, here: Insta
         seen.update(metrics(counter, "presstally_dead_letters_depth"))
         return len(seen) == len(TOPICS)
 
-    assert await becomes_true(condition, 10)
+    assert await becomes_true(condition, 60)
     assert {re.findall('topic="(.*?)"', name)[0]: letters for name, letters in seen.items()} == {
         topic.name: 3 if topic is PAGE_VIEWS else 0 for topic in TOPICS
     }
@@ -187,5 +187,5 @@ async def has_difference(here: Installation, wanted: dict[str, int]) -> None:
         seen.update({re.findall('check="(.*?)"', name)[0]: value for name, value in found.items()})
         return len(seen) == len(wanted)
 
-    assert await becomes_true(condition, 10)
+    assert await becomes_true(condition, 60)
     assert seen == wanted

@@ -57,7 +57,7 @@ async def views(here: Installation, wanted: int) -> None:
     async def are_counted() -> bool:
         return bool(await ask(here, query) == wanted)
 
-    assert await becomes_true(are_counted, 20), f"{wanted} views"
+    assert await becomes_true(are_counted, 60), f"{wanted} views"
 
 
 async def not_ready_reason(counter: RunningCounter) -> str:
@@ -76,7 +76,7 @@ async def not_ready_reason(counter: RunningCounter) -> str:
     async def condition() -> bool:
         return "Nothing is counted" in await asyncio.to_thread(read)
 
-    assert await becomes_true(condition, 30), read()
+    assert await becomes_true(condition, 60), read()
     assert counter.alive
     return read()
 

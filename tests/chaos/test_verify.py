@@ -255,7 +255,7 @@ async def count_all(here: Installation) -> None:
     async def are_entered() -> bool:
         return bool(await connection.fetchval("SELECT count(*) FROM stats.adjustments") == 1)
 
-    assert await becomes_true(are_entered, 20)
+    assert await becomes_true(are_entered, 60)
     await connection.close()
     await here.stop()
 

@@ -156,4 +156,4 @@ async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics
         step = await recover.find_counting(settings, GIVEN)
         return step is not None and step.command == ("stats", "rebuild", "--new-log")
 
-    assert await becomes_true(is_found, 10)
+    assert await becomes_true(is_found, 60)

@@ -96,7 +96,7 @@ class Editors:
             answer = self.call("GET", f"/articles/{article}", scope="read")
             return answer.status == 200 and int(answer.json()["version"]) >= version
 
-        wait_for(is_taken_over, 30, "the version that only the topic had")
+        wait_for(is_taken_over, what="the version that only the topic had")
 
     def publication(self, article: str, **query: Any) -> dict[str, Any]:
         """Return the publication status; waits for 8 s by default."""

@@ -189,7 +189,7 @@ def test_outbox_relay_of_frozen_replica_is_taken_over(
         wait(lambda: is_ready(f"http://127.0.0.1:{port}/readyz"))
         os.kill(frozen, signal.SIGSTOP)
         assert ask("POST", "publish").status == 200
-        wait(lambda: ask("GET", "publication?wait=1s").json()["status"] == "live", 40, "the publication")
+        wait(lambda: ask("GET", "publication?wait=1s").json()["status"] == "live", what="the publication")
     finally:
         os.kill(frozen, signal.SIGCONT)
         second.terminate()
@@ -197,7 +197,7 @@ def test_outbox_relay_of_frozen_replica_is_taken_over(
     wait(system.all_ready)
     after = editors.create("Sau khi tan")["id"]
     editors.publish(after)
-    wait(lambda: editors.publication(after)["status"] == "live", 40, "the next publication")
+    wait(lambda: editors.publication(after)["status"] == "live", what="the next publication")
 
 
 def is_ready(url: str) -> bool:

@@ -86,7 +86,7 @@ def caddy(config: Path, alive: str, environment: dict[str, str]) -> Iterator[Non
         with (Path(home) / "log").open("wb") as log:
             process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
         try:
-            wait_for(lambda: answers(alive), 20, f"a proxy: {(Path(home) / 'log').read_text()}")
+            wait_for(lambda: answers(alive), what=f"a proxy: {(Path(home) / 'log').read_text()}")
             yield
         finally:
             process.terminate()
@@ -137,12 +137,12 @@ def test_readers_behind_proxies_are_the_readers_that_come_straight(
     for number, spoofed in enumerate(SPOOFED):
         assert send_view(outermost, f"127.1.0.{number + 1}", agent, *spoofed) == 202
     expected = (before[0] + READERS, before[1] + READERS)
-    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+    wait(lambda: visitors_and_views(system) == expected, what=f"{expected} visitors and views")
     for number, spoofed in enumerate(SPOOFED):
         assert send_view(outermost + 1, f"127.1.0.{number + 1}", agent, *reversed(spoofed)) == 202  # one proxy less
         assert send_view(system.base_port, f"127.1.0.{number + 1}", agent, *spoofed) == 202  # straight to the gateway
     expected = (before[0] + READERS, before[1] + 3 * READERS)
-    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+    wait(lambda: visitors_and_views(system) == expected, what=f"{expected} visitors and views")
 
 
 def test_readers_over_ipv6_are_told_from_each_other(system: Any, outermost: int, wait: Callable[..., Any]) -> None:
@@ -155,7 +155,7 @@ def test_readers_over_ipv6_are_told_from_each_other(system: Any, outermost: int,
             for written in (address, f"[{address}]", f"203.0.113.1, [{address}]:{40_000 + number}"):
                 assert send_view(port, "127.2.0.9", agent, written) == 202
     expected = (before[0] + READERS, before[1] + 9 * READERS)
-    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+    wait(lambda: visitors_and_views(system) == expected, what=f"{expected} visitors and views")
 
 
 def test_readers_behind_ipv6_proxies_are_the_readers_that_come_straight(
@@ -171,7 +171,7 @@ def test_readers_behind_ipv6_proxies_are_the_readers_that_come_straight(
         assert send_view(outermost_to_ipv6, "127.2.0.9", agent, named) == 202
         assert send_view(system.base_port, "127.2.0.9", agent, f"[{named}]:80") == 202
     expected = (before[0] + 2 * READERS, before[1] + 4 * READERS)
-    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+    wait(lambda: visitors_and_views(system) == expected, what=f"{expected} visitors and views")
 
 
 def test_one_address_for_nearly_all_views_is_reported(system: Any, wait: Callable[..., Any]) -> None:

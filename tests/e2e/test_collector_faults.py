@@ -135,11 +135,11 @@ async def test_kafka_frozen_events_are_spooled_and_readiness_warns(system: Any, 
         rejected, kafka = senders.rejected, pid(system, "kafka")
         os.kill(kafka, signal.SIGSTOP)
         try:
-            warnings = wait(lambda: system.get(ready).json()["warnings"], 20, "the warning")
+            warnings = wait(lambda: system.get(ready).json()["warnings"], what="the warning")
             assert "collector: Kafka unavailable" in warnings[0]
             assert system.get(ready).status == 200
             accepted = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > accepted + 50, 20, "spooled events")
+            wait(lambda: len(senders.acknowledged) > accepted + 50, what="spooled events")
         finally:
             os.kill(kafka, signal.SIGCONT)
         wait(lambda: not system.get(ready).json()["warnings"], 60, "Kafka again")
@@ -163,11 +163,11 @@ async def test_collector_killed_while_kafka_is_down_spool_survives(system: Any, 
         kafka, ingest = pid(system, "kafka"), pid(system, "ingest")
         os.kill(kafka, signal.SIGSTOP)
         accepted = len(senders.acknowledged)
-        wait(lambda: len(senders.acknowledged) > accepted + 200, 30, "spooled events")
+        wait(lambda: len(senders.acknowledged) > accepted + 200, what="spooled events")
         os.kill(ingest, signal.SIGKILL)
-        wait(lambda: pid(system, "ingest") != ingest, 20, "ingest")
+        wait(lambda: pid(system, "ingest") != ingest, what="ingest")
         accepted = len(senders.acknowledged)
-        wait(lambda: len(senders.acknowledged) > accepted + 50, 30, "events accepted by the new one")
+        wait(lambda: len(senders.acknowledged) > accepted + 50, what="events accepted by the new one")
         os.kill(kafka, signal.SIGKILL)
         wait(lambda: back(system, "kafka", kafka), 60, "Kafka")
     await check_all_counted_once(system, senders, before, wait)
@@ -180,11 +180,11 @@ async def test_postgres_frozen_events_are_accepted(system: Any, before: int, wai
         os.kill(postgres, signal.SIGSTOP)
         try:
             accepted = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > accepted + 100, 20, "events without Postgres")
+            wait(lambda: len(senders.acknowledged) > accepted + 100, what="events without Postgres")
             os.kill(ingest, signal.SIGKILL)
-            wait(lambda: pid(system, "ingest") != ingest, 20, "ingest")
+            wait(lambda: pid(system, "ingest") != ingest, what="ingest")
             accepted = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > accepted + 100, 40, "events by the new collector")
+            wait(lambda: len(senders.acknowledged) > accepted + 100, what="events by the new collector")
         finally:
             os.kill(postgres, signal.SIGCONT)
         wait(system.all_ready, 60, "the system")

@@ -63,7 +63,7 @@ def letter_of(system: Any, wait: Wait, words: str, *arguments: str) -> str:
         lines = [line for line in done.stdout.splitlines() if words in line]
         return lines[-1].split()[0] if lines else None
 
-    return str(wait(find, 30, f"a dead letter with {words}"))
+    return str(wait(find, what=f"a dead letter with {words}"))
 
 
 def test_adjustment_and_its_reversal_change_the_total(system: Any, wait: Wait) -> None:

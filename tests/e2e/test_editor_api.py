@@ -325,7 +325,7 @@ async def test_publication_failed_render_is_reported_with_reason(system: Any, ed
     while (status := editors.publication(article, wait="0s"))["status"] != "failed":
         assert time.monotonic() < deadline, status
     assert "unknown-site" in status["reason"]
-    wait(lambda: editors.call("GET", f"/articles/{article}", scope="read").status == 404, 30, "its recovery")
+    wait(lambda: editors.call("GET", f"/articles/{article}", scope="read").status == 404, what="its recovery")
 
 
 def test_preview_shows_a_draft_through_the_gateway_until_it_is_revoked(system: Any, editors: Any) -> None:

@@ -138,7 +138,7 @@ http {{
     command = ["/usr/sbin/nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
     process = subprocess.Popen(command)
     try:
-        wait_for(lambda: serves(port), 20, "nginx")
+        wait_for(lambda: serves(port), what="nginx")
         yield port
     finally:
         process.terminate()
@@ -162,7 +162,7 @@ def worker(gateway: str, folder: Path, token: str) -> Iterator[int]:
     environment = {"PATH": "/usr/bin:/bin", "TOKEN": token, "PORT": str(port)}
     process = subprocess.Popen(["node", "runner.mjs"], cwd=folder, env=environment)
     try:
-        wait_for(lambda: serves(port), 20, "the worker")
+        wait_for(lambda: serves(port), what="the worker")
         yield port
     finally:
         process.terminate()
@@ -221,7 +221,7 @@ def test_staff_of_a_proxied_website_are_own_traffic(  # noqa: PLR0917
         before = own_events(system)
         event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/staff", "age": 0}
         assert ask(port, "POST", "/thong-ke/e", body=event, content_type="text/plain", cookie=cookie)[0] == 202
-        wait(lambda: own_events(system) == before + 1, 30, "own traffic in the ledger")
+        wait(lambda: own_events(system) == before + 1, what="own traffic in the ledger")
 
 
 def test_proxied_refusals_reach_the_page(website: int, new_id: Callable[[], str]) -> None:

@@ -33,9 +33,9 @@ def test_published_and_withdrawn_article_is_announced_to_the_hub(
 ) -> None:
     """API, Kafka, builder, hub, and back by the gateway: the hub fetches feeds with the article, then without it."""
     feed = f"{system.url}/rss.xml"
-    wait(lambda: feed in hub.seen, 30, "the hub hears of the feed at all")
+    wait(lambda: feed in hub.seen, what="the hub hears of the feed at all")
     article = editors.create(TITLE)["id"]
     editors.publish(article)
-    wait(lambda: TITLE in hub.titles(feed), 20, "the hub sees the article")
+    wait(lambda: TITLE in hub.titles(feed), what="the hub sees the article")
     editors.step(article, "unpublish", {"reason": "đã hết thời hạn"})
-    wait(lambda: TITLE not in hub.titles(feed), 20, "the hub sees that it was withdrawn")
+    wait(lambda: TITLE not in hub.titles(feed), what="the hub sees that it was withdrawn")

@@ -105,7 +105,7 @@ def test_focus_point_is_kept_in_lists_lead_cards_and_structured_data(system: Any
     lead = {"slots": [{"article": made, "until": "2099-01-01T00:00:00Z"}]}
     assert editors.call("PUT", "/front-page?site=haihau", lead, "publish", if_match="*").status == 200
     try:
-        wait(lambda: pictures(system, "/", page)["list"], 30, "the lead story")
+        wait(lambda: pictures(system, "/", page)["list"], what="the lead story")
         places = {("/van-hoa/", "list"): 1.5, ("/", "list"): 16 / 9, (page, "card"): 16 / 9}
         for (path, where), ratio in places.items():
             (shown,) = pictures(system, path, page)[where][:1]

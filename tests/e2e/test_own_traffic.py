@@ -72,7 +72,7 @@ def test_staff_leave_and_join_the_numbers_of_people(system: Any, new_id: NewId, 
     assert view(cookie[:-1]) is None
     pixel = system.get("/p.gif?site=haihau&path=/own.html", user_agent=agent, cookie=cookie)
     assert pixel.status == 200
-    wait(lambda: own_events(system) == before + 3, 30, "own traffic in the ledger")
+    wait(lambda: own_events(system) == before + 3, what="own traffic in the ledger")
     back = system.request("POST", "/e/own-traffic", b"action=count", cookie=cookie, **sent)
     assert "Max-Age=0" in back.headers["set-cookie"]
     page = wait(lambda: (text := system.get("/stats/haihau?lang=en").text) and 'class="own"' in text and text, 30)

@@ -100,7 +100,7 @@ def test_nothing_written_identifies_a_reader(system: Any, wait: Wait) -> None:
     for stream in streams:
         stream.join(30)
     wait(system.all_ready, 60, "health")
-    wait(lambda: not list((system.home / "spool").rglob("*.spool")), 30, "the spool's end")
+    wait(lambda: not list((system.home / "spool").rglob("*.spool")), what="the spool's end")
     assert list(files_with_markers(system.home)) == []
     # The searched files are the intended ones: each part's log, and the stores that have the events themselves.
     logs = {file.stem for file in (system.home / "logs").glob("*.log")}

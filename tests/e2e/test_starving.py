@@ -89,7 +89,7 @@ def test_caller_and_all_callers_have_bounds(system: Any, editors: Any, hold: Cal
             editors.token(("write", "publish", "admin")[number // REQUESTS_OF_CALLER_MAX]),
         )
     for scope, status in (("write", 429), ("admin", 503)):
-        refused = wait_for(lambda scope=scope: refusal(editors, fields, scope), 20, "all of them are received")
+        refused = wait_for(lambda scope=scope: refusal(editors, fields, scope), what="all of them are received")
         assert (refused.status, refused.json()["status"]) == (status, status)
         assert refused.headers["retry-after"].isdigit()
     assert_served(system, editors)

@@ -39,7 +39,7 @@ def test_view_reaches_history_top_articles_and_online(system: Any, new_id: NewId
     for _ in range(3):
         event = view(new_id, article=article, referrer="https://www.example.org/x")
         assert system.post_events(event, user_agent=system.another_person()).status == 202
-    wait(lambda: views_of(system, article) == before + 3, 20, "the views in most read")
+    wait(lambda: views_of(system, article) == before + 3, what="the views in most read")
     one = next(one for one in system.get("/stats/haihau/top?limit=100").json()["articles"] if one["article"] == article)
     assert one["title"].startswith("Hải Hậu mở lại")
     assert one["url"] == system.url + path

@@ -31,12 +31,12 @@ def published(editors: Any) -> Iterator[str]:
 
 def test_renamed_section_reaches_pages_and_statistics(system: Any, editors: Any, published: str, wait: Any) -> None:
     """One request moves the section everywhere: pages, feeds, redirects and the filter of the statistics."""
-    wait(lambda: system.get(published, host=HOST).status == 200, 30, "the article")
+    wait(lambda: system.get(published, host=HOST).status == 200, what="the article")
     sections = call(editors, "GET", f"/sections?site={SITE}").json()["sections"]
     assert "tin-tuc" in [one["slug"] for one in sections], "seeded from the configuration"
     sent = {"slug": "thoi-su", "name": "Thời sự"}
     call(editors, "PATCH", f"/sections/tin-tuc?site={SITE}", sent, if_match="*")
-    wait(lambda: "Thời sự" in system.get(published, host=HOST).text, 30, "the new name")
+    wait(lambda: "Thời sự" in system.get(published, host=HOST).text, what="the new name")
     moved = system.get("/tin-tuc/", host=HOST)
     assert (moved.status, moved.headers["location"]) == (301, "/thoi-su/")
     assert "Bãi triều" in system.get("/thoi-su/", host=HOST).text
@@ -48,7 +48,7 @@ def test_renamed_section_reaches_pages_and_statistics(system: Any, editors: Any,
         answer = system.get(f"/stats/{SITE}/top?period=today&section=thoi-su", authorization=f"Bearer {token}")
         return bool(answer.status == 200)
 
-    wait(is_known, 30, "the section in the statistics")
+    wait(is_known, what="the section in the statistics")
 
 
 def test_static_page_author_and_menu_are_shown(system: Any, editors: Any, published: str, wait: Any) -> None:
@@ -60,7 +60,7 @@ def test_static_page_author_and_menu_are_shown(system: Any, editors: Any, publis
     below = [{"kind": "tag", "target": "ngao"}, {"kind": "page", "target": page["id"]}]
     items = [{"kind": "home"}, {"kind": "section", "target": "tin-tuc", "items": below}]
     call(editors, "PUT", f"/menus/main?site={SITE}", {"items": items}, if_match="*")
-    wait(lambda: "/trang/gioi-thieu.html" in system.get("/", host=HOST).text, 30, "the menu")
+    wait(lambda: "/trang/gioi-thieu.html" in system.get("/", host=HOST).text, what="the menu")
     assert "Về chúng tôi" in system.get("/trang/gioi-thieu.html", host=HOST).text
-    wait(lambda: "Bãi triều" in system.get("/tac-gia/tran-thi-hoa/", host=HOST).text, 30, "the author's articles")
+    wait(lambda: "Bãi triều" in system.get("/tac-gia/tran-thi-hoa/", host=HOST).text, what="the author's articles")
     assert 'rel="author">Trần Thị Hoa</a>' in system.get(published, host=HOST).text

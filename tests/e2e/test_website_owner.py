@@ -30,7 +30,7 @@ def test_views_without_an_article_count_for_their_pages(
         answer = system.get(f"/stats/{SITE}/pages?period=always", **TOKEN).json()
         return {one["page"]: one for one in answer["pages"]}
 
-    wait(lambda: system.counter(SITE, measure="views")["total"] == before + 4, 30, "the views")
+    wait(lambda: system.counter(SITE, measure="views")["total"] == before + 4, what="the views")
     wait(lambda: pages().get("/don-hang/*", {}).get("views") == 1, 70, "the pages")  # the report is cached for a minute
     introduction = pages()["/giới-thiệu"]
     assert introduction["views"] == 3
@@ -54,5 +54,5 @@ def test_refused_origin_is_named_by_page_and_doctor(
     wait(lambda: refused().get(origin) == 1, 60, "the report of the collector")
     sentence = WORDS["en"]["refused_origin"].format(origin=origin)
     assert sentence == f"views refused: origin {origin} is not declared"
-    wait(lambda: sentence in system.get(f"/stats/{SITE}?lang=en", **TOKEN).body.decode(), 30, "the page")
+    wait(lambda: sentence in system.get(f"/stats/{SITE}?lang=en", **TOKEN).body.decode(), what="the page")
     assert sentence in doctor(system).stdout

@@ -87,8 +87,8 @@ def test_new_site_is_served_without_restart_and_without_a_failure(
             event = {"id": new_id(), "site": "nam-dinh", "kind": "view", "path": f"/{number}"}
             answer = system.post_events(event, origin="https://namdinh.example", user_agent=system.another_person())
             assert answer.status == 202, answer.text
-        wait(lambda: all("nam-dinh" in sites for sites in known(system)), 30, "all services know the site")
-        wait(lambda: system.counter("nam-dinh", measure="views")["total"] == 3, 30, "its views are counted")
+        wait(lambda: all("nam-dinh" in sites for sites in known(system)), what="all services know the site")
+        wait(lambda: system.counter("nam-dinh", measure="views")["total"] == 3, what="its views are counted")
         assert "Thành phố Nam Định" in system.get("/", **PAGE).text
         # No article: a rebuild of this system's portal would meet one of a site that nobody declares any more.
         assert system.get("/api/articles?site=nam-dinh").json()["articles"] == []
@@ -96,12 +96,12 @@ def test_new_site_is_served_without_restart_and_without_a_failure(
 
         tag = system.get("/", **PAGE).headers["etag"]
         replace(file, before + NEW.replace("Thành phố", "Tỉnh").replace("Tin tức", "Thời sự").encode())
-        wait(lambda: "Tỉnh Nam Định" in system.get("/", **PAGE).text, 30, "its pages have the new name")
+        wait(lambda: "Tỉnh Nam Định" in system.get("/", **PAGE).text, what="its pages have the new name")
         assert "Tin tức" in system.get("/", **PAGE).text  # the sections of the file were its seed
         assert system.get("/", if_none_match=tag, **PAGE).status == 200
 
         replace(file, before)
-        wait(lambda: not any("nam-dinh" in sites for sites in known(system)), 30, "all services forgot the site")
+        wait(lambda: not any("nam-dinh" in sites for sites in known(system)), what="all services forgot the site")
         event = {"id": new_id(), "site": "nam-dinh", "kind": "view", "path": "/"}
         assert system.post_events(event).status == 422
         assert system.get("/stats/nam-dinh/counter").status == 404
@@ -120,7 +120,7 @@ def test_refused_configuration_is_reported_and_the_former_one_serves(
         file.unlink()
     else:
         file.write_bytes(content)
-    wait(lambda: all(problems(system)), 30, "all services have noticed")
+    wait(lambda: all(problems(system)), what="all services have noticed")
     for name in SERVICES:
         address = f"http://127.0.0.1:{system.port(name)}"
         ready = system.get(f"{address}/readyz")
@@ -130,4 +130,4 @@ def test_refused_configuration_is_reported_and_the_former_one_serves(
     assert system.get("/").status == system.get("/stats/haihau").status == 200
     assert system.get("/configz").status == 404  # never through the gateway
     replace(file, before)
-    wait(lambda: not any(problems(system)), 30, "all services have read the corrected one")
+    wait(lambda: not any(problems(system)), what="all services have read the corrected one")

@@ -81,4 +81,4 @@ def test_nukeviet_import_takes_over_views(system: Any, wait: Any) -> None:
     found = json.loads(system.get("/api/articles?site=haihau&q=Th%C3%B4ng+xe+c%E1%BA%A7u").body)["articles"]
     (article,) = [one for one in found if one["title"] == "Thông xe cầu làng"]
     path = f"/stats/haihau/articles/{article['id']}/counter?measure=views"
-    wait(lambda: system.get(path).json()["total"] >= 5678, 20, "the old hits")
+    wait(lambda: system.get(path).json()["total"] >= 5678, what="the old hits")

@@ -75,7 +75,7 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
     asyncio.run(execute(system.database_url, cut.format("-")))
     asyncio.run(poison(system.kafka))
     try:
-        wait(lambda: "unreadable records of articles" in sentences(), 20, "the dead letter")
+        wait(lambda: "unreadable records of articles" in sentences(), what="the dead letter")
         done = doctor(system)
         assert done.returncode == 1
         assert "but the ledger has" in done.stdout
@@ -107,7 +107,7 @@ def test_doctor_names_frozen_process_and_checks_others(
     assert done.returncode == 1
     for sentence in messages:
         assert sentence in done.stdout, done.stdout
-    wait(system.all_ready, 30, "health")
+    wait(system.all_ready, what="health")
 
 
 def test_doctor_names_partitions_that_nobody_reads(system: Any, wait: Callable[..., Any]) -> None:
@@ -120,7 +120,7 @@ def test_doctor_names_partitions_that_nobody_reads(system: Any, wait: Callable[.
         assert "FAILED  counter-adjustments: nobody reads partitions 0-11" in doctor(system).stdout
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait(lambda: "consumers: every partition is read" in doctor(system).stdout, 30, "readers")
+    wait(lambda: "consumers: every partition is read" in doctor(system).stdout, what="readers")
 
 
 def test_wrong_topics_are_reported_by_doctor_and_readiness(system: Any, wait: Callable[..., Any]) -> None:

@@ -95,10 +95,10 @@ async def relay(url: str, bootstrap: str) -> AsyncIterator[asyncpg.Pool]:
             return await read_witness(KafkaConfig(bootstrap)) == await read_last_given(pool)
 
         try:
-            assert await becomes_true(is_done, 25), "the relay compares and sends everything"
+            assert await becomes_true(is_done, 60), "the relay compares and sends everything"
             yield pool
-            assert await becomes_true(is_done, 25), "the relay sends everything"
-            assert await becomes_true(has_witness, 10), "the relay commits what was given last"
+            assert await becomes_true(is_done, 60), "the relay sends everything"
+            assert await becomes_true(has_witness, 60), "the relay commits what was given last"
         finally:
             is_running = not task.done()
             task.cancel()
@@ -162,7 +162,7 @@ async def test_older_postgres_takes_over_what_the_topic_has(topics: str, databas
         async def is_known() -> bool:
             return await known(pool) == published
 
-        assert await becomes_true(is_known, 20), await known(pool)
+        assert await becomes_true(is_known, 60), await known(pool)
         async with pool.acquire() as connection, connection.transaction():
             stored = await read_article(connection, "a-3", for_update=True)
             assert stored is not None
@@ -193,7 +193,7 @@ async def test_change_before_the_comparison_gets_a_version_above_the_topics(
             version, killed = (await topic_versions(topics))["a-1"]
             return version > 1_000 and killed == "killed"
 
-        assert await becomes_true(is_killed, 20)
+        assert await becomes_true(is_killed, 60)
 
 
 async def test_new_kafka_gets_all_articles_again(topics: str, database: str) -> None:
@@ -209,7 +209,7 @@ async def test_new_kafka_gets_all_articles_again(topics: str, database: str) -> 
         async def is_resent() -> bool:
             return await topic_versions(topics) == {one.id: (one.version, one.state) for one in articles}
 
-        assert await becomes_true(is_resent, 25)
+        assert await becomes_true(is_resent, 60)
 
 
 async def test_empty_postgres_takes_over_everything(topics: str, database: str, postgres_url: str) -> None:
@@ -273,7 +273,7 @@ async def test_database_is_closed_until_it_is_compared(topics: str, database: st
         with pytest.raises(NotComparedError):
             await create(pool, article(2, 1, "draft"))
         async with relay(dump, topics):
-            assert await becomes_true(is_open, 10)
+            assert await becomes_true(is_open, 60)
             assert await edit(pool, 1, "Bây giờ") > 1_000
         watching.cancel()
 
@@ -299,13 +299,13 @@ async def test_topic_that_loses_records_while_the_relay_runs_gets_them_again(top
         async def is_resent() -> bool:
             return await topic_versions(topics) == {"a-1": (2, "published"), "a-2": (1, "killed")}
 
-        assert await becomes_true(is_resent, 25)
+        assert await becomes_true(is_resent, 60)
         await store(database, article(1, 3))
 
         async def is_newer() -> bool:
             return (await topic_versions(topics))["a-1"] == (3, "published")
 
-        assert await becomes_true(is_newer, 10)
+        assert await becomes_true(is_newer, 60)
     async with log_reader(KafkaConfig(topics)) as reader, ingest_pool(database) as pool, pool.acquire() as connection:
         report = await TopicRecovery(connection, reader).compare(None, everything=True)
     assert (report.articles, report.sent_again, report.taken_over) == (2, 0, 0)
@@ -404,7 +404,7 @@ async def test_opening_balance_of_after_the_dump_is_not_set_twice(
         async def is_resent() -> bool:
             return await adjustment_ids(topics) == [opening_balance_id("haihau", None, "views")]
 
-        assert await becomes_true(is_resent, 25)
+        assert await becomes_true(is_resent, 60)
 
 
 async def adjustment_ids(bootstrap: str) -> list[str]:

@@ -38,6 +38,7 @@ from tests.chaos.polling import becomes_true
 from tests.databases import url_of
 from tests.ingest.conftest import NOW
 
+SLOW_SECONDS = 2.5
 SITE = Site(
     slug="haihau",
     name="Hải Hậu",
@@ -154,7 +155,7 @@ async def becomes(url: str, wanted: State) -> None:
     async def is_so() -> bool:
         return await state(url) == wanted
 
-    assert await becomes_true(is_so, 25), f"{await state(url)} is not {wanted}"
+    assert await becomes_true(is_so, 60), f"{await state(url)} is not {wanted}"
 
 
 async def copy(server: str, url: str) -> str:
@@ -185,7 +186,7 @@ async def lose_topics(bootstrap: str) -> None:
         async def are_gone() -> bool:
             return not set(await admin.list_topics()) & set(names)
 
-        assert await becomes_true(are_gone, 20)
+        assert await becomes_true(are_gone, 60)
     await admin.close()
     await create_topics(KafkaConfig(bootstrap), 2, 1)
 
@@ -257,7 +258,7 @@ async def test_comparison_after_the_broker_stopped_does_nothing(topics: str, dat
         return bool(follower._followed)
 
     async with run_broker(broker, kafka, process):
-        assert await becomes_true(is_following, 25)
+        assert await becomes_true(is_following, 60)
     follower._followed.update({TopicPartition(COUNTER_ADJUSTMENTS.name, 0): None})  # type: ignore[dict-item] # as at a stop
     await follower._compare()
     follower._pause_and_load([TopicPartition(COUNTER_ADJUSTMENTS.name, 0)])
@@ -284,8 +285,12 @@ async def test_record_after_one_that_was_applied_slowly_comes_at_once(topics: st
 
     async with run_broker(broker, kafka, process):
         await publish(topics, article(1, 1))
-        assert await becomes_true(partial(has, 1), 25)
-        for version in (2, 3):
+        assert await becomes_true(partial(has, 1), 60)
+        took: list[float] = []
+        while len([one for one in took if one < SLOW_SECONDS]) < 2 and len(took) < 8:  # a busy machine makes some slow
+            begun, version = time.monotonic(), len(took) + 2
             await publish(topics, article(1, version))
-            assert await becomes_true(partial(has, *range(1, version + 1)), 2.5), f"{applied}: {follower.not_ready()}"
+            assert await becomes_true(partial(has, *range(1, version + 1)), 60), f"{applied}: {follower.not_ready()}"
+            took.append(time.monotonic() - begun)
+        assert len([one for one in took if one < SLOW_SECONDS]) == 2, took
     pool.terminate()

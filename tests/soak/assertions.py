@@ -83,7 +83,7 @@ async def _compare_totals(system: RunningSystem, results: LoadResults, probe: Pr
             found.counted[path] = json.loads(reply.body)["total"]
             return views <= found.counted[path] <= views + slack
 
-        is_right = await becomes_true(condition, 5)
+        is_right = await becomes_true(condition, 60)
         may = f" to {views + slack}" if slack else ""
         found.expect(is_right, f"{path}: {found.counted[path]} views counted, {views}{may} acknowledged")
     client.close()

@@ -102,7 +102,7 @@ async def test_batch_of_mostly_dead_letters_stops_its_partition_only(
     async def is_decided() -> bool:
         return here.counting._dead_letter_stops.problem is None
 
-    assert await becomes_true(is_decided, 10)
+    assert await becomes_true(is_decided, 60)
     await here.assign(0)
     await here.fetch(*((0, offset, b"rubbish") for offset in range(6)), (0, 6, view(3)))
     assert (await here.views(), await here.offsets()) == (2, {0: 7, 1: 1})
@@ -154,7 +154,7 @@ async def test_state_is_saved_when_the_log_has_changed(
         saved[:] = map(tuple, await here.pool.fetch('SELECT partition, "offset" FROM stats.snapshots ORDER BY 1'))
         return saved == [(0, 1), (1, 2)]
 
-    assert await becomes_true(are_saved, 10), saved
+    assert await becomes_true(are_saved, 60), saved
     assert here.counting.not_ready == ["Kafka has lost records that are counted"]
 
 

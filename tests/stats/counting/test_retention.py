@@ -82,10 +82,10 @@ async def test_retention_after_a_record_stamped_far_ahead_deletes_nothing(pool: 
 async def test_shared_reads_that_nobody_may_return_are_deleted(pool: asyncpg.Pool) -> None:
     """Expired reads of counters are deleted within seconds; they stayed for an hour, thousands a second."""
     insert = "INSERT INTO stats.shared_reads VALUES ($1, now(), now() + $2::text::interval, '')"
-    for key, valid in (("old", "-11 seconds"), ("just expired", "-5 seconds"), ("valid", "1 second")):
+    for key, valid in (("old", "-1 hour"), ("just expired", "0 seconds"), ("valid", "1 hour")):
         await pool.execute(insert, key, valid)
     task = asyncio.create_task(run_reads_retention(pool))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while await pool.fetchval("SELECT count(*) FROM stats.shared_reads") == 3:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

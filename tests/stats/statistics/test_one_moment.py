@@ -70,7 +70,7 @@ async def counting(pool: asyncpg.Pool) -> AsyncIterator[asyncio.Task[None]]:
     """Count views meanwhile, beginning with some."""
     task = asyncio.create_task(count_views(pool))
     try:
-        assert await becomes_true(lambda: has_most_rows_of_a_day(pool), 30)
+        assert await becomes_true(lambda: has_most_rows_of_a_day(pool), 60)
         yield task
         assert not task.done()
     finally:
