@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,14 +55,14 @@ async def test_visible_sites_are_those_of_the_token(api: Any) -> None:
 
 async def test_convert_runs_two_at_a_time(api: Any) -> None:
     """Conversions run in threads, off the event loop, and not more than two at once."""
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, pair = 0, 0, threading.Lock(), threading.Barrier(2)
 
     def work(number: int) -> int:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.02)
+        pair.wait(60)
         with lock:
             running -= 1
         return number * 2

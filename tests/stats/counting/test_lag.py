@@ -42,7 +42,7 @@ async def test_lag_of_a_reloading_partition_grows() -> None:
     await reporter.update_lag()
     assert gauge("events") == 10
     ends["end"] = 130
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
     await reporter.update_lag()
     assert gauge("events") == 40
     assert (gauge("seconds") or 0) >= 0.02
