@@ -15,8 +15,10 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import pytest
@@ -36,6 +38,8 @@ hypothesis.settings.load_profile("busy machine")
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 240
 """For a machine that has other work."""
+NEAR_MIDNIGHT_SECONDS = 60
+"""Longer than the tests that count what is of today."""
 PORTS_PER_INSTALLATION = 8
 SITES = """
 [[site]]
@@ -185,6 +189,16 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "it"
             return seen
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s; last value: {seen!r}"
         time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def one_day() -> None:
+    """Wait while a midnight is near, so that what a test counts today is counted on one day, and in one week."""
+    for zone in ("Asia/Ho_Chi_Minh", "UTC"):
+        now = datetime.now(ZoneInfo(zone))
+        seconds = 86_400 - (now.hour * 3_600 + now.minute * 60 + now.second)
+        if seconds <= NEAR_MIDNIGHT_SECONDS:
+            time.sleep(seconds)
 
 
 @pytest.fixture(scope="session")

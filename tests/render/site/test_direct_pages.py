@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any
 
 from services.render.roles.site import site_role
@@ -109,7 +110,7 @@ async def test_pages_get_the_same_from_both_ways(portal: Any, free_ports: Callab
         asked += requests("HEAD", named["etag"], named["last-modified"])
         asked += [request(PAGE, method=method) for method in ("POST", "OPTIONS", "PUT", "BREW")]
         statuses, leased = set(), 0
-        for sent in asked:
+        for sent in chain(asked, (one for one in asked * 20 if not leased)):  # a busy machine may have no lease at once
             leased += under_a_lease(portal)
             loop = await exchange(port + 1, sent)  # what can be cached is from now on
             assert (sent, await exchange(port, sent)) == (sent, loop)

@@ -69,7 +69,9 @@ async def test_page_under_a_lease_is_served_without_a_query(portal: Any) -> None
     for headers in ({}, {"accept_encoding": "gzip"}, {"if_none_match": "*"}):
         asked = await portal.get(PAGE, **headers)
         await lease(portal)
-        portal.portal._leases._due_at = math.inf
+        leases = portal.portal._leases
+        leases._due_at = math.inf
+        leases._by_site = {site: (version, math.inf) for site, (version, _) in leases._by_site.items()}
         calls = portal.portal._versions._calls
         portal.portal._versions._calls = None  # a request that asks for the version fails
         got = await portal.get(PAGE, **headers)
@@ -81,20 +83,21 @@ async def test_page_under_a_lease_is_served_without_a_query(portal: Any) -> None
 async def test_change_of_a_site_under_a_lease_is_never_missed(portal: Any) -> None:
     """A reader who asks after a commit gets it, although the site was leased a moment before; so with a withdrawal."""
     await portal.add(1, title="Lần 1")
-    committed, leased = 1, 0
+    committed, leased, number = 1, 0, 1
 
     async def commit(number: int, **fields: Any) -> None:
         nonlocal committed
         await portal.change(1, **fields)
         committed = number
 
-    for number in range(2, 12):
+    while number < 11 or (leased < 10 and number < 99):  # on a busy machine a lease may end at once
+        number += 1
         await lease(portal)
         saving = asyncio.create_task(commit(number, title=f"Lần {number}"))
         while not saving.done():
             least, leased = committed, leased + holds(portal)
             page = (await portal.get(PAGE)).text
-            assert max(n for n in range(1, 12) if f"Lần {n}<" in page) >= least
+            assert max(n for n in range(1, 100) if f"Lần {n}<" in page) >= least
             await asyncio.sleep(0)
         await saving
         assert f"Lần {number}<" in (await portal.get(PAGE)).text
