@@ -88,7 +88,7 @@ def test_caller_and_all_callers_have_bounds(system: Any, editors: Any, hold: Cal
             1_000,
             editors.token(("write", "publish", "admin")[number // REQUESTS_OF_CALLER_MAX]),
         )
-    time.sleep(0.5)  # as a rule, all of them are received then: a request of ours could take the place of one
+    time.sleep(0.5)  # all are received then, as a rule: a further request could take the place of one
     for scope, status in (("write", 429), ("admin", 503)):
         refused = wait_for(lambda scope=scope: refusal(editors, fields, scope), what="all of them are received")
         assert (refused.status, refused.json()["status"]) == (status, status)
