@@ -180,12 +180,20 @@ class KindPages:
             if kind.needs_confirmation in changed and entry["articles"] and not page.text("confirmed"):
                 return await self._one_page(page, confirm="rename", typed=sent)
             if changed:
-                await self._send(page, "PATCH", entry, changed)
+                await self._send(page, "PATCH", await self._with_page(page, entry), changed)
         except ApiError as error:
             if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
                 raise
             return await self._one_page(page, error, typed=self._sent(page))
         return page.redirect(kind.path, done="saved")
+
+    async def _with_page(self, page: Page, entry: dict[str, Any]) -> dict[str, Any]:
+        """Return what the API can change: an author of whom there are only bylines gets a page first."""
+        if entry["version"] or self.kind.api != "authors":
+            return entry
+        sent = {"site": page.site_slug, "name": entry["name"]}
+        made: dict[str, Any] = await page.api.send("POST", "/authors", sent, csrf=page.sent_csrf)
+        return made
 
     async def _merge(self, page: Page, entry: dict[str, Any]) -> Response:
         kind, into = self.kind, page.text("into")
@@ -203,7 +211,7 @@ class KindPages:
             f"/{self.kind.api}/{entry['slug']}{more}",
             sent,
             csrf=page.sent_csrf,
-            version=page.text("version") or entry["version"],
+            version=entry["version"] if page.text("version") in ("", "0") else page.text("version"),
             site=page.site_slug,
         )
 

@@ -54,3 +54,18 @@ def test_redirects_are_the_present_and_all_former_addresses() -> None:
     """Without a page of its own there is none."""
     assert redirects({"url": "https://a.example/tag/x/", "former_slugs": ["y"]}) == ["/tag/x/", "/tag/y/"]
     assert redirects({"url": None}) == []
+
+
+async def test_author_of_whom_there_are_only_bylines_gets_a_page_when_something_is_written(
+    visit: Any, pages: Pages
+) -> None:
+    """The list shows whoever signs articles: their role is saved, and another name moves their articles."""
+    await pages.api.context.structures.step()
+    editor = await visit("publish:haihau", name="Minh")
+    await write(editor, authors="Vũ Thị Thu", action="publish")
+    shown = await editor.open("tac-gia/vu-thi-thu")
+    assert "Vũ Thị Thu" in shown.text
+    shown = await editor.submit(role="Phóng viên", action="save")
+    assert (shown.status, "Đã lưu" in shown.text) == (200, True)
+    stored = (await pages.api.call("GET", "/authors/vu-thi-thu?site=haihau", None, "read")).json()
+    assert (stored["role"], stored["articles"], stored["version"] > 0) == ("Phóng viên", 1, True)
