@@ -7,8 +7,11 @@ last: a server may serve the folder meanwhile. Pages that were made of the same 
 """
 
 import argparse
+import gc
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -30,6 +33,7 @@ from shared.sites_file import read_sites
 STATEMENT_SECONDS = 120
 IDLE_SECONDS = 600
 """Postgres ends the snapshot if it is idle for so long, while images are fetched."""
+COLLECTED_AFTER_OBJECTS = 20_000
 AFTER_FAILURE = "what was not replaced is unchanged, run it again"
 
 
@@ -53,12 +57,23 @@ async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     if slug not in sites:
         raise CommandError(f"unknown site {slug!r}; choose from {', '.join(sites)}")
     try:
-        with open_folder(arguments.folder, with_gzip=arguments.gzip) as folder:
+        with open_folder(arguments.folder, with_gzip=arguments.gzip) as folder, _seldom_collected():
             return await _export(settings, sites[slug], folder, arguments)
     except ExportFolderError as error:
         raise CommandError(str(error)) from error
     except BaseError as error:
         raise CommandError(f"{unreachable('the media store', error)}; {AFTER_FAILURE}") from error
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for circles of references less often: an export makes few, and each look passes all decoded articles."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECTED_AFTER_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 async def _export(settings: RenderSettings, site: Site, folder: ExportFolder, arguments: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from services.render.pages.themes import PREVIEW_FILES, theme_of
 from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from services.render.site.routes import saved_article
 from services.render.site.saved_copies import read_pictures
-from shared.articles import article_path
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX, article_path
 from shared.object_store import FILES, PUBLIC, TYPES
 from shared.sites import Site
 
@@ -147,7 +147,7 @@ class SiteExporter:
 
         A text may link to a file that nobody offers, or not any more: that is no file of the site.
         """
-        new = links - self._seen
+        new = {one for one in links - self._seen if one.startswith((MEDIA_PREFIX, FILE_PREFIX))}
         self._seen |= new
         offered = await offered_files(reader, new)
         for link in sorted(new):

@@ -24,7 +24,14 @@ def escape_value(value: Any) -> str:
     """Return a value as text of a page: escaped, unless it is markup already."""
     if type(value) is str:
         return escape_text(value)
-    return value if type(value) is Markup else escape(value)
+    if type(value) is Markup:
+        return value
+    return str(value) if type(value) is int else escape(value)
+
+
+def marked_safe(value: Any) -> Markup:
+    """Return a value as markup: Jinja's filter `safe`."""
+    return str.__new__(Markup, value) if type(value) is str else Markup(value)  # noqa: S704 - says its template
 
 
 def direct_macro(function: Callable[..., str], name: str, names: tuple[str, ...]) -> Callable[..., Markup]:
@@ -169,6 +176,7 @@ class FastEnvironment(Environment):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.filters["safe"] = marked_safe
         self._used: dict[str, frozenset[str] | None] = {}
         self._loaded: dict[str, Template] = {}
 

@@ -77,7 +77,8 @@ class PageReader:
         articles = [self.decode(row) for row in rows]
         self.dependencies.append([(article.id, article.version) for article in articles])
         self.article_ids |= {intern(article.id) for article in articles}
-        self.expires_at = min([self.expires_at, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
+        ends = {row["public_until"] for row in rows}  # asyncpg's infinity has no time zone
+        self.expires_at = min([self.expires_at, *(end.replace(tzinfo=UTC) for end in ends)])
         return articles
 
     def decode(self, row: asyncpg.Record) -> Article:
