@@ -12,6 +12,7 @@ from shared.object_store import NAME_PATTERN
 
 OTHER_SERVICES_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """Paths that other services serve behind the same gateway."""
+_ELSEWHERE = ("//", *OTHER_SERVICES_PREFIXES)
 _IN_HTML = re.compile(rb'="(?:(?<=href=")|(?<=src="))([^"]+)"')
 """With a fixed beginning: such an expression is found several times as fast as a choice."""
 _CANDIDATES = re.compile(rb'srcset="([^"]+)"')
@@ -41,7 +42,7 @@ def _own_paths(public_url: str) -> Callable[[bytes], str]:
     @lru_cache(maxsize=100_000)
     def own(link: bytes) -> str:
         path = unescape(link.decode("utf-8", "replace")).removeprefix(public_url).partition("#")[0]
-        return path if path.startswith("/") and not path.startswith(("//", *OTHER_SERVICES_PREFIXES)) else ""
+        return path if path.startswith("/") and not path.startswith(_ELSEWHERE) else ""
 
     return own
 

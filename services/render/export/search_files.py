@@ -13,7 +13,6 @@ from itertools import count, pairwise
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from services.render.pages.article_text import prose_lines
 from services.render.pages.document import Document
@@ -76,6 +75,8 @@ class _Postings:
 
     def steps(self) -> dict[str, list[int]]:
         """Return, by term, each article as the difference from the one before, with its weight in the last two bits."""
+        import numpy as np  # late: takes as long as 150 pages, and an export of pages alone needs none of it
+
         values = np.repeat(np.frombuffer(self._values, np.uint32), np.frombuffer(self._counts, np.uint32))
         keys = np.frombuffer(self._terms, np.uint32).astype(np.int64) << 32 | values
         names = list(self._numbers)
