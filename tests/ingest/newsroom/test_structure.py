@@ -59,7 +59,7 @@ def test_redirects_are_the_present_and_all_former_addresses() -> None:
 async def test_author_of_whom_there_are_only_bylines_gets_a_page_when_something_is_written(
     visit: Any, pages: Pages
 ) -> None:
-    """The list shows whoever signs articles: their role is saved, and another name moves their articles."""
+    """The list has each name that articles are signed with; what is written about it is saved."""
     await pages.api.context.structures.step()
     editor = await visit("publish:haihau", name="Minh")
     await write(editor, authors="Vũ Thị Thu", action="publish")
