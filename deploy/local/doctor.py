@@ -272,7 +272,8 @@ async def _dead_letters(installation: Installation) -> list[Finding]:
                 message = (
                     f"dead letters: {fresh} unreadable records of {topic.name} within a day ({kept} within 30 days)"
                 )
-                findings.append(Finding(False, f"{message}; list those of page-views with `presstally stats dlq list`"))
+                option = "" if topic == PAGE_VIEWS else f" --topic {topic.name}"
+                findings.append(Finding(False, f"{message}; `presstally stats dlq list{option}` shows them"))
     return findings or [Finding(True, "dead letters: none within a day")]
 
 

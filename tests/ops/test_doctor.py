@@ -75,7 +75,7 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
     asyncio.run(execute(system.database_url, cut.format("-")))
     asyncio.run(poison(system.kafka))
     try:
-        wait(lambda: "unreadable records of articles" in sentences(), what="the dead letter")
+        wait(lambda: "`presstally stats dlq list --topic articles` shows them" in sentences(), what="the dead letter")
         done = doctor(system)
         assert done.returncode == 1
         assert "but the ledger has" in done.stdout

@@ -61,7 +61,7 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     needs_reason = arguments.amount is not None or arguments.reverse is not None
     if not needs_reason and not arguments.list and not arguments.send_again:
         raise CommandError("one of --amount, --reverse, --send-again or --list is required")
-    if needs_reason and not arguments.why:
+    if needs_reason and not (arguments.why or "").strip():
         raise CommandError("--why is required: an amount that nobody measured needs its reason")
     if arguments.site is not None and arguments.site not in sites:
         raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")

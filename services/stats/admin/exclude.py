@@ -48,12 +48,18 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     sites = read_sites(settings.sites, settings.public_url)
     async with open_command_pool(settings, role="presstally_stats", size=8, statement_timeout_seconds=120) as pool:
         if arguments.list:
+            if arguments.site is not None and arguments.site not in sites:
+                raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
             await _list(pool, sites, arguments.site)
             return
-        if not arguments.why:
+        if not (arguments.why or "").strip():
             raise CommandError("--why is required: it is the line of the audit")
         if arguments.reverse is not None:
             adjustment, exclusion = await _reversal(pool, arguments)
+            row = await pool.fetchrow(SQL["read_exclusion_visitors"], exclusion.id)
+            if row is not None and not row["is_excluded"]:
+                print(f"{exclusion.id} is already reversed by {adjustment.id}; nothing was changed")
+                return
         else:
             adjustment, exclusion = await _exclusion(pool, sites, arguments)
         await _recount(pool, settings, sites, adjustment, exclusion)
@@ -143,7 +149,10 @@ async def _recount(
 
 
 async def _list(pool: asyncpg.Pool, sites: Sites, slug: str | None) -> None:
-    for row in await pool.fetch(SQL["list_exclusions"], slug):
+    rows = await pool.fetch(SQL["list_exclusions"], slug)
+    if not rows:
+        print("there are no exclusions")
+    for row in rows:
         print(describe(dict(row), sites.get(row["site"])))
 
 

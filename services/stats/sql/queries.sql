@@ -195,7 +195,7 @@ WHERE num_nulls(excluded_agent, excluded_from, excluded_to) = 0 AND ($1::text IS
 ORDER BY created_at, id
 
 -- name: read_exclusion_visitors
-SELECT visitors, arrived_before FROM stats.applied_exclusions
+SELECT is_excluded, visitors, arrived_before FROM stats.applied_exclusions
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND adjustment = $1
 
 -- name: read_excluded_number

@@ -83,7 +83,11 @@ async def test_exclude_takes_a_suspect_out_and_reverses_it(
     (agent,) = {one.agent for one in traffic.visitors.values() if one.crowd.is_fleet}
     day = ("--site", "haihau", "--day", "2026-11-24")
     with pytest.raises(CommandError, match="--why is required"):
-        await run(database, tmp_path, "--group", f"{agent:08x}", *day)
+        await run(database, tmp_path, "--group", f"{agent:08x}", "--why", " ", *day)
+    with pytest.raises(CommandError, match="unknown site 'no'"):
+        await run(database, tmp_path, "--list", "--site", "no")
+    await run(database, tmp_path, "--list")
+    assert capsys.readouterr().out == "there are no exclusions\n"
     with pytest.raises(CommandError, match="00000001 is no suspect of haihau"):
         await run(database, tmp_path, "--group", "00000001", "--why", "x", *day)
     await run(database, tmp_path, "--group", f"{agent:08x}", "--why", "a fleet", "--who", "An", *day)
@@ -105,6 +109,8 @@ async def test_exclude_takes_a_suspect_out_and_reverses_it(
         await run(database, tmp_path, "--reverse", "x", "--why", "x")
     await run(database, tmp_path, "--reverse", name, "--why", "an app")
     assert f"the exclusion {name} is reversed" in capsys.readouterr().out
+    await run(database, tmp_path, "--reverse", name, "--why", "again")
+    assert "is already reversed by " in capsys.readouterr().out
     assert await pool.fetchrow(TOTALS) == before
     (note,) = await pool.fetch(STATISTICS_SQL["exclusions"], "haihau", 0, 2**62, 5)
     assert tuple(note)[3:5] == (2_000, False)
