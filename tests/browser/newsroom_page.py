@@ -23,7 +23,7 @@ PAGE = """<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>Bài
 <label>Sapo<textarea name="lead">{lead}</textarea></label>
 <label>Nội dung<textarea name="body"></textarea></label>
 <p><button name="action" value="save">Lưu</button> <button name="action" value="submit">Gửi duyệt</button></p></form>
-<script type="application/json" id="article">{article}</script></main></body></html>"""
+<script type="application/json" id="stored">{article}</script></main></body></html>"""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class NewsroomPage:
 
     article: dict[str, Any] | None
     form: str = "write"
-    """Which form the page has: of the working version, or `live`."""
+    """Which form the page has: of the working version, `live`, or `page` of a static page."""
     me: str = "lan@haihau.example"
     posts: list[dict[str, str]] = field(default_factory=list)
     """The forms that were sent."""

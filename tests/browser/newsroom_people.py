@@ -54,7 +54,7 @@ class Editor:
         """Open a page; one in which is written is ready to be typed into."""
         page = self.context.new_page()
         page.goto(f"{self.system.url}/ban-bien-tap/{path}")
-        if page.locator("form#write").count():
+        if page.locator("#stored").count():
             page.wait_for_selector(".ProseMirror[contenteditable=true]")
         return page
 

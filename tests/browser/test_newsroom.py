@@ -147,6 +147,7 @@ PAGES = {
     "sections": "chuyen-muc?site=haihau",
     "section": "chuyen-muc/tin-tuc?site=haihau",
     "banner": "banner/moi?site=haihau",
+    "static page": "trang/moi?site=haihau&mau=organization-vi",
     "pictures": "anh-va-tep?site=haihau",
     "documents": "anh-va-tep?site=haihau&kind=files",
     "missing": "bai-viet/khong-co",

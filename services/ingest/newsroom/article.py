@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from services.ingest.content.errors import InvalidContentError, invalid
+from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import (
     Form,
@@ -23,8 +22,8 @@ from services.ingest.newsroom.article_form import (
 )
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
 from services.ingest.newsroom.comparison import related_articles
-from services.ingest.newsroom.markdown import sent_blocks
 from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.scripted import is_scripted, shown_data, typed_body
 from shared.translations import pgettext, translate
 
 PUBLISHING_STEPS = {
@@ -107,11 +106,6 @@ def _is_own_approver(page: Page) -> bool:
     return site is None or not site.separate_approver or page.may("admin")
 
 
-def is_scripted(page: Page) -> bool:
-    """Return whether the form was sent by the page's script: its body as blocks."""
-    return page.text("body_format") == "blocks"
-
-
 async def form_of(page: Page, article: dict[str, Any]) -> Form:
     """Return the form of an article, in the format of the one that was sent."""
     form: Form = await page.newsroom.convert(block_form if is_scripted(page) else article_form, article, page.zone())
@@ -136,12 +130,8 @@ def typed_fields(page: Page) -> Form:
     """
     form = page.form
     typed = typed_form(page.text, page.texts, lambda name: name in form)
-    if is_scripted(page) and "body" in typed:
-        try:
-            page.blocks = msgspec.json.decode(typed["body"] or "[]", type=list[dict[str, Any]])
-            typed["body"] = sent_blocks(page.blocks)
-        except msgspec.MsgspecError as error:
-            raise invalid("body", "not_blocks") from error
+    if "body" in typed:
+        typed["body"] = typed_body(page)
     return typed
 
 
@@ -293,11 +283,6 @@ def _to_publication(page: Page, article: str, version: int) -> Response:
     if is_scripted(page):
         return page.redirect(path_of(article), publication=version)
     return page.redirect(path_of(article, "len-trang"), version=version)
-
-
-def shown_data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the article for the page's script: with the body that was sent, if the page shows it again."""
-    return article if page.blocks is None else {**(article or {}), "body": page.blocks}
 
 
 async def _write_page(

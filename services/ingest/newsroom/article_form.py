@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.ingest.content.errors import invalid
-from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown, request_blocks, sent_blocks
+from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown, form_blocks, sent_blocks
 from services.ingest.newsroom.times import api_value, form_value
 
 Form = dict[str, Any]
@@ -101,7 +101,7 @@ def _time(form: Form, name: str, zone: ZoneInfo) -> str | None:
 
 
 def _body(form: Form, name: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    return api_blocks(form[name]) if isinstance(form[name], str) else request_blocks(form[name])
+    return form_blocks(form[name])
 
 
 def _choices(form: Form, name: str, zone: ZoneInfo) -> list[str]:

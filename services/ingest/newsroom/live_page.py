@@ -12,12 +12,12 @@ from services.ingest.newsroom.article import (
     correct_live,
     form_of,
     read_article,
-    shown_data,
     typed_fields,
     writable_sections,
 )
 from services.ingest.newsroom.article_form import Form, plain_form
 from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.scripted import shown_data
 
 
 async def show_live(page: Page) -> Response:

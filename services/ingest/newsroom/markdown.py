@@ -83,6 +83,15 @@ def api_blocks(text: str) -> list[dict[str, Any]]:
     return request_blocks(markdown_to_blocks(text))
 
 
+def form_blocks(body: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the blocks of a form's body for a request: it is Markdown, or blocks of `sent_blocks`.
+
+    Raises:
+        InvalidContentError: like `markdown_to_blocks`.
+    """
+    return api_blocks(body) if isinstance(body, str) else request_blocks(body)
+
+
 def request_blocks(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return blocks of `sent_blocks` for a request: what is in a library has no address."""
     return [_without_address(block) for block in blocks]

@@ -153,7 +153,7 @@ class Page:
     """The caller, as `GET /api/me` shows it; None before the log-in."""
     form: FormData = field(default_factory=FormData)
     blocks: list[dict[str, Any]] | None = None
-    """The body of an article, as a script has sent it."""
+    """The body of an article or a static page, as a script has sent it."""
 
     @property
     def language(self) -> str:

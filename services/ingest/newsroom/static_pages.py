@@ -1,4 +1,4 @@
-"""Static pages such as "Giới thiệu": write as Markdown, publish, take down, delete; former addresses redirect."""
+"""Static pages such as "Giới thiệu": write, publish, take down, delete; former addresses redirect."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown
+from services.ingest.newsroom.article_form import Form, plain_form
+from services.ingest.newsroom.markdown import blocks_to_markdown, form_blocks, markdown_to_blocks, sent_blocks
 from services.ingest.newsroom.pages import Page, screen
 from services.ingest.newsroom.ready_pages import BY_KEY, READY_PAGES, existing
+from services.ingest.newsroom.scripted import is_scripted, shown_data, typed_body
 from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
 from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, page_path
 from shared.translations import LANGUAGES, pgettext, translate
@@ -18,6 +20,8 @@ from shared.translations import LANGUAGES, pgettext, translate
 PATH = PAGES_PATH
 NEW = "moi"
 FIELDS = ("title", "slug", "description", "kind", "language", "body")
+REFUSALS = (*OWN_ERRORS, 413)
+"""Statuses of the API that the form shows beside what was typed."""
 KINDS = translate(
     {
         "page": pgettext("static page", "Page"),
@@ -64,13 +68,14 @@ async def show_new(page: Page) -> Response:
     """Show an empty form, or one that begins as a ready-made page."""
     ready = BY_KEY.get(page.query("mau"))
     empty = {**dict.fromkeys(FIELDS, ""), "kind": "page"}
-    return _form_page(page, None, empty if ready is None else ready.form(page.configured()))
+    return await _form_page(page, None, empty if ready is None else ready.form(page.configured()))
 
 
 async def show_one(page: Page) -> Response:
     """Show a static page in a form."""
     stored = await _read(page)
-    return _form_page(page, stored, _form(stored), notice=DONE[page.language].get(page.query("done"), ""))
+    notice = DONE[page.language].get(page.query("done"), "")
+    return await _form_page(page, stored, await _form_of(page, stored), notice=notice)
 
 
 async def _read(page: Page) -> dict[str, Any]:
@@ -79,14 +84,33 @@ async def _read(page: Page) -> dict[str, Any]:
     return stored
 
 
-def _form(stored: dict[str, Any]) -> dict[str, str]:
+def _form(stored: dict[str, Any]) -> Form:
     return {**{name: str(stored[name]) for name in FIELDS[:-1]}, "body": blocks_to_markdown(stored["body"])}
 
 
-def _form_page(
+def _block_form(stored: dict[str, Any]) -> Form:
+    return {**_form({**stored, "body": ()}), "body": sent_blocks(stored["body"])}
+
+
+async def _form_of(page: Page, stored: dict[str, Any]) -> Form:
+    """Return the form of a page, in the format of the one that was sent."""
+    form: Form = await page.newsroom.convert(_block_form if is_scripted(page) else _form, stored)
+    return form
+
+
+def _data(page: Page, stored: dict[str, Any] | None, form: Form) -> dict[str, Any] | None:
+    """Return what the page's script begins with; None without it: Markdown that somebody has typed stays Markdown."""
+    if page.blocks is not None:
+        return shown_data(page, stored)
+    if page.request.method == "POST" and form["body"] == page.text("body"):
+        return None
+    return stored or {"body": markdown_to_blocks(form["body"])}
+
+
+async def _form_page(
     page: Page,
     stored: dict[str, Any] | None,
-    form: dict[str, str],
+    form: Form,
     *,
     error: ApiError | None = None,
     errors: dict[str, str] | None = None,
@@ -95,14 +119,14 @@ def _form_page(
 ) -> Response:
     """Return the form: after a conflict with both texts, as the other person's version is the one to change now."""
     is_conflict = error is not None and error.status == 412
-    theirs = (
-        {name: text for name, text in _form(stored).items() if text != form[name]} if stored and is_conflict else {}
-    )
+    form = await page.newsroom.convert(plain_form, form)
+    theirs = await page.newsroom.convert(_form, stored) if stored and is_conflict else {}
     return page.render(
         "static_page.html",
         error.status if error else 422 if errors else 200,
         stored=stored,
         form=form,
+        data=_data(page, stored, form) if page.may("publish") else None,
         key=page.text("key") or str(uuid4()),
         path=PATH,
         list_title=TAB_TITLES[page.language][PATH],
@@ -118,7 +142,7 @@ def _form_page(
         errors=errors or (error.field_errors if error else {}),
         problem=str(error) if error else None,
         is_conflict=is_conflict,
-        theirs=theirs,
+        theirs={name: text for name, text in theirs.items() if text != form[name]},
         notice=notice,
     )
 
@@ -131,7 +155,7 @@ def _languages(page: Page, chosen: str) -> list[tuple[str, str]]:
     return [("", name_of(own)), *((code, name_of(code)) for code in codes if code != own)]
 
 
-def _typed(page: Page) -> dict[str, str]:
+def _typed(page: Page) -> Form:
     lines = {name: " ".join(page.text(name).split()) for name in FIELDS[:-1]}
     return {**lines, "kind": lines["kind"] or "page", "body": page.text("body")}
 
@@ -140,15 +164,12 @@ async def create(page: Page) -> Response:
     """Store a new page, and publish it if its button was pressed."""
     form = _typed(page)
     try:
-        sent: dict[str, Any] = {**form, "slug": form["slug"] or None, "site": page.site_slug}
-        sent["body"] = api_blocks(form["body"])
+        form["body"] = typed_body(page)
+        body = await page.newsroom.convert(form_blocks, form["body"])
+        sent = {**form, "slug": form["slug"] or None, "site": page.site_slug, "body": body}
         stored = await page.api.send("POST", "/pages", sent, csrf=page.sent_csrf, key=page.text("key"))
-    except InvalidContentError as error:
-        return _form_page(page, None, form, errors=page.said_of(error))
-    except ApiError as error:
-        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
-            raise
-        return _form_page(page, None, form, error=error)
+    except (InvalidContentError, ApiError) as error:
+        return await _refused(page, None, form, error)
     page.request.path_params["id"] = stored["id"]
     return await _publish_if_asked(page, stored)
 
@@ -161,22 +182,34 @@ async def change(page: Page) -> Response:
         return await _withdraw(page, stored)
     if action == "delete":
         return await _delete(page, stored)
-    before = _form(stored)
+    before = await _form_of(page, stored)
     try:
-        sent: dict[str, Any] = {name: text for name, text in form.items() if text != before[name]}
+        form["body"] = typed_body(page)
+        sent: dict[str, Any] = {name: value for name, value in form.items() if value != before[name]}
         if "body" in sent:
-            sent["body"] = api_blocks(form["body"])
+            sent["body"] = await page.newsroom.convert(form_blocks, form["body"])
         if sent:
             version = page.text("version") or stored["version"]
             path = f"/pages/{stored['id']}"
             stored = await page.api.send("PATCH", path, sent, csrf=page.sent_csrf, version=version)
-    except InvalidContentError as error:
-        return _form_page(page, stored, form, errors=page.said_of(error))
-    except ApiError as error:
-        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
-            raise
-        return _form_page(page, stored, form, error=error)
+    except (InvalidContentError, ApiError) as error:
+        return await _refused(page, stored, form, error)
     return await _publish_if_asked(page, stored)
+
+
+async def _refused(
+    page: Page, stored: dict[str, Any] | None, form: Form, error: InvalidContentError | ApiError
+) -> Response:
+    """Show the form again with what was refused.
+
+    Raises:
+        ApiError: it is about the request and not about the page.
+    """
+    if isinstance(error, InvalidContentError):
+        return await _form_page(page, stored, form, errors=page.said_of(error))
+    if error.status not in REFUSALS or error.code == "wrong_csrf_token":
+        raise error
+    return await _form_page(page, stored, form, error=error)
 
 
 async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
@@ -186,35 +219,31 @@ async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
     try:
         await page.api.send("POST", f"/pages/{stored['id']}/publish", csrf=page.sent_csrf, version=stored["version"])
     except ApiError as error:
-        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
-            raise
-        return _form_page(page, stored, _form(stored), error=error)
+        return await _refused(page, stored, await _form_of(page, stored), error)
     return page.redirect(path, done="published")
 
 
 async def _withdraw(page: Page, stored: dict[str, Any]) -> Response:
+    form = await page.newsroom.convert(_form, stored)
     if not page.text("confirmed"):
-        return _form_page(page, stored, _form(stored), confirm="withdraw")
+        return await _form_page(page, stored, form, confirm="withdraw")
     try:
         path = f"/pages/{stored['id']}/unpublish"
         await page.api.send("POST", path, csrf=page.sent_csrf, version=page.text("version") or stored["version"])
     except ApiError as error:
-        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
-            raise
-        return _form_page(page, stored, _form(stored), error=error)
+        return await _refused(page, stored, form, error)
     return page.redirect(f"{PATH}/{stored['id']}", done="withdrawn")
 
 
 async def _delete(page: Page, stored: dict[str, Any]) -> Response:
+    form = await page.newsroom.convert(_form, stored)
     if not page.text("confirmed"):
-        return _form_page(page, stored, _form(stored), confirm="delete")
+        return await _form_page(page, stored, form, confirm="delete")
     try:
         path, version = f"/pages/{stored['id']}", page.text("version") or stored["version"]
         await page.api.send("DELETE", path, csrf=page.sent_csrf, version=version)
     except ApiError as error:
-        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
-            raise
-        return _form_page(page, stored, _form(stored), error=error)
+        return await _refused(page, stored, form, error)
     return page.redirect(PATH, done="deleted")
 
 

@@ -97,7 +97,7 @@ async def test_step_that_is_refused_after_the_save_shows_the_saved_version(visit
     await editor.open(f"bai-viet/{article}")
     shown = await editor.submit("write", **scripted([{**FIGURE, "caption": ""}]), action="publish")
     assert shown.status == 422
-    data = json.loads(shown.html.partition('id="article">')[2].partition("</script>")[0])
+    data = json.loads(shown.html.partition('id="stored">')[2].partition("</script>")[0])
     assert (data["version"], dict(shown.form("write")["fields"])["version"]) == (3, "3")
     assert 'id="said-body"' in shown.html
     assert "](https://a.example/1.jpg" in dict(shown.form("write")["fields"])["body"]

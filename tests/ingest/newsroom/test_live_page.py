@@ -53,6 +53,6 @@ async def test_live_page_of_the_script_sends_blocks_and_keeps_them(visit: Any, p
 
 
 def _data(shown: Any) -> Any:
-    found = re.search(r'<script type="application/json" id="article">(.*?)</script>', shown.html, re.DOTALL)
+    found = re.search(r'<script type="application/json" id="stored">(.*?)</script>', shown.html, re.DOTALL)
     assert found
     return json.loads(found[1])

@@ -1,9 +1,12 @@
-"""Static pages by plain forms."""
+"""Static pages by plain forms, and by those that their script sends."""
 
+import json
+import re
 from html import unescape
 from typing import Any
 
 from tests.ingest.newsroom.conftest import Pages
+from tests.ingest.newsroom.test_article_script import BLOCKS, scripted
 
 
 async def test_page_is_written_published_renamed_and_taken_down(visit: Any, pages: Pages) -> None:
@@ -103,3 +106,78 @@ async def test_page_errors_are_beside_what_was_typed(visit: Any, pages: Pages) -
     address = editor.at.partition("?")[0]
     assert 'value="publish"' not in (await writer.open(address)).html
     assert (await writer.submit("page", title="Khác")).status == 403
+
+
+def _data(shown: Any) -> Any:
+    """Return what the page's script begins with; None if the page has no script."""
+    found = re.search(r'<script type="application/json" id="stored">(.*?)</script>', shown.html, re.DOTALL)
+    assert (found is None) == ("write.js" not in shown.html)
+    return None if found is None else json.loads(found[1])
+
+
+async def test_page_of_the_script_sends_blocks_and_keeps_them(visit: Any, pages: Pages) -> None:
+    """Blocks are stored as they were sent; sent again they store no version; a refused form comes back with them."""
+    await pages.api.context.structures.step()
+    editor = await visit("publish:haihau", name="Minh")
+    shown = await editor.open("trang/moi")
+    assert _data(shown) == {"body": []}
+    shown = await editor.submit("page", title="", **scripted(BLOCKS))
+    assert (shown.status, _data(shown)) == (422, {"body": BLOCKS})
+    shown = await editor.submit("page", title="Giới thiệu", **scripted(BLOCKS))
+    first = _data(shown)
+    assert [one["type"] for one in first["body"]] == ["paragraph", "figure"]
+    shown = await editor.submit("page", **scripted(first["body"]), action="publish")
+    second = _data(shown)
+    assert (second["state"], second["has_changes"], second["body"]) == ("published", False, first["body"])
+    shown = await editor.submit("page", **scripted(first["body"]))
+    assert _data(shown)["version"] == second["version"]
+    waiting = {"type": "figure", "caption": "", "credit": None, "image": None}
+    shown = await editor.submit("page", **scripted([*first["body"], waiting]))
+    assert _data(shown)["body"][-1] == waiting
+    more = [*first["body"], {"type": "heading", "html": "Chiều", "level": 2}]
+    shown = await editor.submit("page", **scripted(more, slug="Không Hợp Lệ"))
+    assert (shown.status, _data(shown)["body"]) == (422, more)
+    assert 'id="said-slug"' in shown.html
+    assert "## Chiều" in dict(shown.form("page")["fields"])["body"]
+    shown = await editor.submit("page", body="[{]", body_format="blocks")
+    assert (shown.status, 'id="said-body"' in shown.html) == (422, True)
+
+
+async def test_page_of_the_script_is_not_overwritten_by_another_tab(visit: Any, pages: Pages) -> None:
+    """A version that is not the newest is refused with 412, and the newest one is read from the page's own address."""
+    await pages.api.context.structures.step()
+    first, second = await visit("publish:haihau", name="Minh"), await visit("publish:haihau", name="Lan")
+    await first.open("trang/moi")
+    await first.submit("page", title="Giới thiệu", **scripted(BLOCKS[:1]))
+    address = first.at.partition("?")[0]
+    await second.open(address)
+    await first.submit("page", **scripted([{"type": "paragraph", "html": "Của Minh."}]))
+    shown = await second.submit("page", **scripted([{"type": "paragraph", "html": "Của Lan."}]))
+    assert (shown.status, _data(shown)["body"][0]["html"]) == (412, "Của Lan.")
+    assert _data(await second.open(address))["body"][0]["html"] == "Của Minh."
+
+
+async def test_markdown_that_was_refused_stays_markdown(visit: Any, pages: Pages) -> None:
+    """The editor does not take the place of Markdown that somebody has typed; who may not publish has no editor."""
+    await pages.api.context.structures.step()
+    editor, writer = await visit("publish:haihau"), await visit("write:haihau")
+    shown = await editor.open("trang/moi?mau=contact-vi")
+    assert {one["type"] for one in _data(shown)["body"]} == {"heading", "paragraph", "table"}
+    shown = await editor.submit("page", slug="Không Được", body="**Của tôi**")
+    assert (shown.status, _data(shown), dict(shown.form("page")["fields"])["body"]) == (422, None, "**Của tôi**")
+    shown = await editor.submit("page", slug="lien-he")
+    assert _data(shown)["body"] == [{"type": "paragraph", "html": "<strong>Của tôi</strong>"}]
+    assert _data(await writer.open(editor.at.partition("?")[0])) is None
+
+
+async def test_page_that_is_too_large_is_shown_again_with_its_text(visit: Any, pages: Pages) -> None:
+    """A text beyond the limit of a page is refused beside what was typed, with and without a script."""
+    await pages.api.context.structures.step()
+    editor = await visit("publish:haihau")
+    lines = ["ề" * 1_000] * 120
+    await editor.open("trang/moi")
+    shown = await editor.submit("page", title="Giới thiệu", body="\n\n".join(lines))
+    assert (shown.status, dict(shown.form("page")["fields"])["body"]) == (413, "\n\n".join(lines))
+    blocks = [{"type": "paragraph", "html": line} for line in lines]
+    shown = await editor.submit("page", **scripted(blocks))
+    assert (shown.status, _data(shown)["body"]) == (413, blocks)

@@ -18,7 +18,7 @@ def test_pages_with_an_editor_hand_it_the_same_options() -> None:
         for file in SOURCE.rglob("src/**/*.js")
         if (given := re.search(r"new Editor\([^{]*\{\n(.*?)\n    \}\);", file.read_text("utf-8"), re.DOTALL))
     }
-    assert {"write.js", "live.js"} <= pages.keys()
+    assert {"writing_page.js", "live.js"} <= pages.keys()
     for name, given in pages.items():
         own = {one or spread for one, spread in NAMED.findall(given)}
         assert "editorOptions" in own, name

@@ -16,7 +16,7 @@ export function el(tag, properties = {}, ...children) {
 /** Return a labelled control of a form. */
 export const labelled = (text, control) => el("label", {}, el("span", {}, text), control);
 
-const COPIED = new Set(["a", "b", "i", "p", "span", "strong", "time"]);
+const COPIED = new Set(["a", "b", "code", "i", "p", "span", "strong", "time"]);
 
 /** Return an element of a tree of `parseHtml`: text, links and times of our own pages, nothing that runs. */
 export function copyOf({ tag, attributes, children }) {

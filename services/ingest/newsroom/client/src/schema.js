@@ -20,7 +20,7 @@ const plain = (tag, name, more = {}) => ({
   defining: true,
   isolating: true,
   parseDOM: [{ tag: `${tag}.${name}` }],
-  toDOM: () => [tag, { class: name, "data-placeholder": t(`${name}_placeholder`), "aria-label": t(name) }, 0],
+  toDOM: () => [tag, { class: name, role: "group", "data-placeholder": t(`${name}_placeholder`), "aria-label": t(name) }, 0],
   ...more,
 });
 

@@ -2,7 +2,7 @@
 
 const TEXTS = {
   body: ["Nội dung", "Body"],
-  body_placeholder: ["Viết nội dung bài ở đây, hoặc dán từ Word…", "Write here, or paste from Word…"],
+  body_placeholder: ["Viết nội dung ở đây, hoặc dán từ Word…", "Write here, or paste from Word…"],
   caption: ["Chú thích ảnh", "Caption"],
   caption_placeholder: ["Chú thích ảnh (bắt buộc trước khi đăng)", "Caption (required before publication)"],
   credit: ["Nguồn ảnh", "Credit"],
@@ -113,7 +113,7 @@ const TEXTS = {
   close: ["Đóng", "Close"],
   cancel: ["Thôi", "Cancel"],
   count: ["{words} chữ · {characters} ký tự", "{words} words · {characters} characters"],
-  too_many_blocks: ["Quá {limit} đoạn: hãy tách bài.", "More than {limit} blocks: split the article."],
+  too_many_blocks: ["Quá {limit} đoạn: hãy chia nhỏ.", "More than {limit} blocks: split the text."],
   pasted: ["Đã dán {what}.", "Pasted {what}."],
   pasted_dropped: ["Đã bỏ: {dropped}.", "Left out: {dropped}."],
   n_paragraphs: ["{count} đoạn", "{count} paragraphs"],
@@ -137,6 +137,7 @@ const TEXTS = {
   converted_font: ["Đã chuyển chữ {font} sang Unicode.", "Text in {font} was converted to Unicode."],
   autosaving: ["đang lưu tạm…", "saving…"],
   autosaved: ["đã lưu tạm {time}", "saved temporarily at {time}"],
+  kept_here: ["chưa lưu; máy này giữ bản lúc {time}", "not saved; this computer has the text of {time}"],
   autosave_offline: [
     "mất mạng: bài vẫn được giữ trên máy này",
     "offline: the text is kept on this computer",
@@ -146,6 +147,7 @@ const TEXTS = {
     "the server did not take the copy ({reason}); the text is kept on this computer",
   ],
   saved: ["đã lưu phiên bản {version} lúc {time}", "version {version} saved at {time}"],
+  page_saved: ["đã lưu lúc {time}", "saved at {time}"],
   saving: ["đang lưu…", "saving…"],
   save_failed: ["Không lưu được: {reason}", "Not saved: {reason}"],
   save_refused: ["Chưa được: xem chỗ được đánh dấu.", "Not accepted: see the marked fields."],
@@ -202,6 +204,12 @@ const TEXTS = {
     "Đây là bản chưa lưu của bạn lúc {time}, đã ghép với phiên bản {version} mới hơn trên máy chủ.",
     "This is your unsaved text of {time}, merged with the newer version {version}.",
   ],
+  page_restored: [
+    "Đây là bản chưa lưu của bạn lúc {time}, đã ghép với bản mới hơn trên máy chủ.",
+    "This is your unsaved text of {time}, merged with the newer one that is stored.",
+  ],
+  page_unsaved_new: ["Bạn có trang mới chưa lưu, viết lúc {time}: “{title}”.", "You have a new page of {time} that is not saved: “{title}”."],
+  page_discard: ["Bỏ trang đó", "Discard it"],
   unsaved_new: ["Bạn có bài mới chưa lưu, viết lúc {time}: “{title}”.", "You have a new article of {time} that is not saved: “{title}”."],
   untitled: ["chưa có tiêu đề", "no title yet"],
   reopen: ["Mở lại", "Open it again"],
@@ -209,7 +217,7 @@ const TEXTS = {
   use_saved: ["Dùng bản đã lưu", "Use the saved version"],
   use_mine: ["Dùng bản của tôi", "Use my text"],
   log_in_again: [
-    "Phiên đăng nhập đã hết. Bài viết vẫn còn nguyên; hãy đăng nhập lại để tiếp tục.",
+    "Phiên đăng nhập đã hết. Chữ đã viết vẫn còn nguyên; hãy đăng nhập lại để tiếp tục.",
     "Your session has ended. Your text is safe; log in again to go on.",
   ],
   log_in_elsewhere: ["Đăng nhập ở thẻ mới", "Log in in a new tab"],
@@ -231,6 +239,10 @@ const TEXTS = {
   merged: [
     "Đã ghép với phiên bản {version}; hãy xem lại rồi lưu.",
     "Merged with version {version}; check it, then save.",
+  ],
+  page_merged: [
+    "Đã ghép với bản người khác vừa lưu; hãy xem lại rồi lưu.",
+    "Merged with what somebody else has saved; check it, then save.",
   ],
   merge_conflicts: [
     "{count} chỗ cả hai cùng sửa. Hãy chọn từng chỗ; chưa chọn thì giữ cả hai.",

@@ -8,7 +8,7 @@ const RETRY_MS = [3_000, 6_000, 12_000, 30_000];
 
 export class Autosave {
   /**
-   * `path` of the slot; `read()` returns {fields, base_version}; `isComposing()`; `show(text)` shows the state;
+   * `path` of the slot, null where the server has none; `read()` returns {fields, base_version}; `isComposing()`; `show(text)` shows the state;
    * `closed(id)`: another tab has made an article of this text.
    */
   constructor({ api, journal, path, tab, more = {}, read, isComposing, show, closed }) {
@@ -52,13 +52,15 @@ export class Autosave {
   async writeJournal() {
     clearTimeout(this.journalTimer);
     this.journalTimer = null;
-    if (this.isDirty && !this.isNothing) await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
+    if (!this.isDirty || this.isNothing) return;
+    await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
+    if (!this.path && this.isDirty) this.say(t("kept_here", { time: clock() }));
   }
 
   /** Store the text on the server, never within a composition and never twice at once. */
   async send() {
     clearTimeout(this.timer);
-    if (!this.isDirty || this.isNothing || this.isHeld) return;
+    if (!this.path || !this.isDirty || this.isNothing || this.isHeld) return;
     if (this.isComposing()) {
       this.timer = setTimeout(() => this.send(), 300);
       return;
@@ -126,6 +128,7 @@ export class Autosave {
   flush() {
     if (!this.isDirty || this.isNothing) return;
     this.writeJournal();
+    if (!this.path) return;
     const headers = this.match ? { "if-match": this.match } : {};
     this.api.call("PUT", this.path, this.body(), { headers, keepalive: true, quiet: true }).catch(() => {});
   }

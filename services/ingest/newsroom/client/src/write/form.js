@@ -41,13 +41,14 @@ export function fillForm(form, values) {
 }
 
 /**
- * Return {values, article, state, problem, errors} of the HTML of another version's page: its fields, the article, the
- * tree of its state line, what the server says, and what it says of fields by name.
+ * Return {values, stored, part, problem, errors} of the HTML of another version's page: the fields of its form `id`, what is
+ * stored, `part(id)` for the tree of an element, what the server says, and what it says of fields by name.
  */
-export function readPage(html) {
+export function readPage(html, id) {
   const { root } = parseHtml(html);
-  const form = find(root, (node) => node.attributes.id === "write");
-  const data = find(root, (node) => node.attributes.id === "article");
+  const part = (name) => find(root, (node) => node.attributes.id === name);
+  const form = part(id);
+  const data = part("stored");
   const values = {};
   if (!form || !data) return null;
   each(form, (node) => {
@@ -65,8 +66,7 @@ export function readPage(html) {
     if (node.attributes.id?.startsWith("said-")) errors[node.attributes.id.slice("said-".length)] = text(node);
   });
   const problem = find(root, (node) => node.attributes.role === "alert" && node.attributes.class === "problem");
-  const state = find(root, (node) => node.attributes.id === "state");
-  return { values, article: JSON.parse(text(data)), state, problem: problem ? text(problem) : "", errors };
+  return { values, stored: JSON.parse(text(data)), part, problem: problem ? text(problem) : "", errors };
 }
 
 /** Show what the server says of fields beside them, in place of what it said before. */

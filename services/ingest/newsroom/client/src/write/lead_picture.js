@@ -9,9 +9,9 @@ import { choosePictures, thumbnail } from "./library.js";
 const CREDIT_CHARACTERS_MAX = 200;
 
 /** Return the lead picture of a write page; null if its form has no such field. */
-export function leadPictureOf({ field, article, base, api, site, transfers, page }) {
+export function leadPictureOf({ field, stored, base, api, site, transfers, page }) {
   if (!field) return null;
-  const figures = [article?.lead_image, ...base.body.filter((block) => block.type === "figure")];
+  const figures = [stored?.lead_image, ...base.body.filter((block) => block.type === "figure")];
   const known = figures.flatMap((one) => one?.image ?? []);
   return new LeadPicture(field, { api, site, transfers, known, changed: () => page.changed() });
 }

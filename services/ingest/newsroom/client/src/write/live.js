@@ -2,7 +2,7 @@
  * The page of the live version: puts the editor in place of the body of its form, which is sent as it is without scripts.
  *
  * What it expects of the page: `<form id="live">` with a `<textarea name="body">` and the input `csrf`, and
- * `<script type="application/json" id="article">` with the live version as the API returns it.
+ * `<script type="application/json" id="stored">` with the live version as the API returns it.
  */
 
 import { normalizedBlocks } from "../blocks.js";
@@ -20,7 +20,7 @@ import { Session } from "./session.js";
 export class LivePage {
   constructor(form) {
     this.form = form;
-    const { id, site, body } = JSON.parse(document.getElementById("article").textContent);
+    const { id, site, body } = JSON.parse(document.getElementById("stored").textContent);
     const session = new Session(form, () => this.editor.view.composing);
     const csrf = () => session.csrf;
     const onEnded = () => session.ended();

@@ -11,10 +11,11 @@ const SAME_MS = 5_000;
 
 const isSame = (mine, saved) => JSON.stringify(mine) === JSON.stringify(saved);
 
-/** Return the newest unsaved text: {fields, base_version, at}; null without one. */
+/** Return the newest unsaved text: {fields, base_version, base, at}; null without one. */
 async function newest(page, journal) {
   const [local] = await journal.read();
-  const stored = await page.api.call("GET", page.autosave.path, undefined, { quiet: true }).catch(() => null);
+  const { path } = page.autosave;
+  const stored = path && (await page.api.call("GET", path, undefined, { quiet: true }).catch(() => null));
   if (stored) page.autosave.match = `"${stored.sequence}"`;
   const server = stored ? { ...stored, at: Date.parse(stored.saved_at) } : null;
   if (!server || !local) return server ?? local ?? null;
@@ -22,7 +23,9 @@ async function newest(page, journal) {
   return isJournalNewer ? local : server;
 }
 
-async function revision(page, version) {
+/** Return what a text was begun from: as it has it, or as the API has its version; null if neither does. */
+async function formerOf(page, { base, base_version: version }) {
+  if (base) return together(fromFields(base));
   const path = `/articles/${page.id}/revisions/${version}`;
   const found = await page.api.call("GET", path, undefined, { quiet: true }).catch(() => null);
   return found && { body: found.body, title: found.title, lead: found.lead };
@@ -30,7 +33,8 @@ async function revision(page, version) {
 
 const together = ({ values, body }) => ({ ...values, body });
 const apart = ({ body, ...values }) => ({ values, body });
-const isSameText = (one, other) =>
+/** Return whether two texts, {values, body}, are the same to a reader. */
+export const isSameText = (one, other) =>
   isSame(normalizedBlocks(one.body), normalizedBlocks(other.body)) && isSame(one.values, other.values);
 
 /**
@@ -45,7 +49,7 @@ export async function restore(page, journal) {
   const mine = { values: { ...base.values, ...values }, body };
   if (isSameText(mine, base)) return;
   const isOlder = found.base_version && found.base_version < page.version;
-  const former = isOlder ? await revision(page, found.base_version) : null;
+  const former = isOlder ? await formerOf(page, found) : null;
   await composed(() => page.isComposing);
   const begun = isOlder ? { ...base.values, ...(former ?? {}), body: former?.body ?? [] } : together(base);
   const { fields, conflicts } = merge(begun, together(mine), together(base));
@@ -58,7 +62,7 @@ export async function restore(page, journal) {
   page.use(text);
   page.conflicts(conflicts, { isFocused: !page.form.contains(document.activeElement) });
   const time = clock(new Date(found.at));
-  page.notify(t(isOlder ? "restored_both" : "restored", { time, version: page.version }), useSaved);
+  page.notify(t(isOlder ? page.texts.restored : "restored", { time, version: page.version }), useSaved);
 }
 
 /** Return the newest text of a new article, of this browser or of another one: {place, at, title, read()}; null without one. */
@@ -91,7 +95,12 @@ export async function offerNew(page, journal) {
     journal.place = found.place;
     page.use(fromFields(fields));
   };
+  await offerText(page, { ...found, names: ["unsaved_new", "discard"] }, { reopen, forget });
+}
+
+/** Offer a text of something new: {at, title} and the names of the line and of the button that forgets it. */
+export async function offerText(page, { at, title, names: [line, discard] }, { reopen, forget }) {
   await composed(() => page.isComposing);
-  const values = { time: dayAndClock(new Date(found.at)), title: found.title || t("untitled") };
-  page.notify(t("unsaved_new", values), { label: t("reopen"), run: reopen }, { label: t("discard"), run: forget });
+  const values = { time: dayAndClock(new Date(at)), title: title || t("untitled") };
+  page.notify(t(line, values), { label: t("reopen"), run: reopen }, { label: t(discard), run: forget });
 }
