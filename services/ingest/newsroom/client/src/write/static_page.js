@@ -69,6 +69,11 @@ export class StaticPage extends WritingPage {
     return found.filter(({ name }) => CHECKS.includes(name));
   }
 
+  take(head) {
+    super.take(head);
+    document.querySelector("main > .notice")?.remove(); // it was about the version before
+  }
+
   /** Taking down and deleting ask on a page of their own; what is typed here stays in this browser. */
   submit(event) {
     if (!ENDS.includes(event.submitter?.value)) return super.submit(event);
