@@ -60,7 +60,13 @@ JAVA_FLAGS = (
 """Measured in docs/benchmarks.md. A broker without memory must exit: it would go on without the thread that met it."""
 
 
-LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
+LOGGING = (
+    "-Dlog4j.provider=org.apache.logging.log4j.simple.internal.SimpleProvider",
+    "-Dorg.apache.logging.log4j.simplelog.level=WARN",
+    "-Dorg.apache.logging.log4j.simplelog.showdatetime=true",
+    "-Dorg.apache.logging.log4j.simplelog.dateTimeFormat=yyyy-MM-dd HH:mm:ss",
+)
+"""What somebody should look at, by the logger in log4j's API: log4j itself would take 2 MB more."""
 
 
 class Kafka:
@@ -110,7 +116,7 @@ class Kafka:
     def command(self) -> list[str]:
         """Return the broker's command line."""
         heap = os.environ.get("KAFKA_HEAP_OPTS", "").split() or HEAP
-        flags = [*JAVA_FLAGS, *heap, LOGGING]
+        flags = [*JAVA_FLAGS, *heap, *LOGGING]
         return [self._java, *flags, "-cp", self._class_path, "kafka.Kafka", str(self._properties)]
 
     def is_ready(self) -> bool:

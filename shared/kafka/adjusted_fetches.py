@@ -1,4 +1,4 @@
-"""Changes the fetches of a running consumer: how long a broker waits before it answers, and what becomes of answers."""
+"""Changes the fetches of a running consumer: when and how they are sent, and what becomes of answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,18 @@ from typing import Any
 from aiokafka import TopicPartition
 
 WAIT_SECONDS = 60.0
+FETCHER_POLL_SECONDS = 2.0
+"""aiokafka's fetcher waits for whatever may let it fetch, and checks everything again after this time; by default it
+does so five times a second for each consumer, which was most of what an idle process did."""
+
+
+def poll_seldom(consumer: Any) -> None:
+    """Let the fetcher of a consumer that waits check everything again only every FETCHER_POLL_SECONDS.
+
+    Args:
+        consumer: A started AIOKafkaConsumer.
+    """
+    consumer._fetcher._fetcher_timeout = FETCHER_POLL_SECONDS  # noqa: SLF001 - it has no public attribute
 
 
 def fetch_what_is_taken(consumer: Any) -> None:

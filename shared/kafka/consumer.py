@@ -8,6 +8,7 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker
 
+from shared.kafka.adjusted_fetches import poll_seldom
 from shared.kafka.connection import CLIENT_METADATA_MAX_AGE_MS, KafkaConfig
 from shared.kafka.consumer_watch import ConsumerWatch, close_connections
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
@@ -21,11 +22,6 @@ FETCH_WAIT_MS = 1_000
 """How long a broker waits for records before it answers that there are none; it answers at once when one arrives. Of an
 idle consumer this is nearly the whole cost. A fetch that waits delays other requests on its connection, and the first
 records after a seek, by so much: what cannot wait is read through a consumer without a group."""
-
-
-FETCHER_POLL_SECONDS = 2.0
-"""aiokafka's fetcher waits for whatever may let it fetch, and checks everything again after this time; by default it
-does so five times a second for each consumer, which was most of what an idle process did."""
 
 
 def create_broker(
@@ -92,4 +88,4 @@ async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:
     for subscriber in broker.subscribers:
         consumer: Any = subscriber.consumer  # type: ignore[attr-defined] # of each subscriber of this broker
         if consumer is not None:  # otherwise it is stopping
-            consumer._fetcher._fetcher_timeout = FETCHER_POLL_SECONDS  # noqa: SLF001 - it has no public attribute
+            poll_seldom(consumer)

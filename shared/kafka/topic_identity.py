@@ -5,6 +5,7 @@ aiokafka speaks an older version of Kafka's Metadata request, without topic ids;
 (KIP-516, Kafka 2.8 and newer).
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -100,11 +101,13 @@ class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
 class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._topics = topics
 
     def build(self, request_struct_class: type[_MetadataRequestStruct]) -> _MetadataRequestStruct:
-        return request_struct_class([(UUID(int=0), self._topic, {})], False, False, False, {})
+        tags: dict[int, bytes] = {}
+        topics = [(UUID(int=0), topic, tags) for topic in self._topics]
+        return request_struct_class(topics, False, False, False, tags)
 
 
 async def read_identity(client: Any, topic: str) -> TopicIdentity:
@@ -124,13 +127,23 @@ async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]
         UnknownTopicOrPartitionError: the topic does not exist.
         KafkaError: no broker responds.
     """
+    return (await read_topics(client, [topic]))[0]
+
+
+async def read_topics(client: Any, topics: Sequence[str]) -> list[tuple[TopicIdentity, list[int]]]:
+    """Read the identities of several topics and their partitions at once, in this order; see `read_topic`."""
     node = client.get_random_node()
     if node is None:
         raise KafkaError("no broker is known yet")
-    response = await client.send(node, _MetadataRequest(topic))
-    error, name, topic_id, _, partitions, *_ = response.topics[0]
-    if error == UnknownTopicOrPartitionError.errno:
-        raise UnknownTopicOrPartitionError(topic)
-    if error or name != topic:
-        raise KafkaError(f"{topic}: error {error}")
-    return TopicIdentity(response.cluster_id or "", str(topic_id)), sorted(partition for _, partition, *_ in partitions)
+    response = await client.send(node, _MetadataRequest(topics))
+    found = {}
+    for error, name, topic_id, _, partitions, *_ in response.topics:
+        if error == UnknownTopicOrPartitionError.errno:
+            raise UnknownTopicOrPartitionError(name)
+        if error:
+            raise KafkaError(f"{name}: error {error}")
+        numbers = sorted(partition for _, partition, *_ in partitions)
+        found[name] = (TopicIdentity(response.cluster_id or "", str(topic_id)), numbers)
+    if missing := set(topics) - found.keys():
+        raise KafkaError(f"the broker did not answer for {', '.join(sorted(missing))}")
+    return [found[topic] for topic in topics]

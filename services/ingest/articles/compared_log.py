@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
@@ -9,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from shared.consumer_offsets import ConsumerOffsets, LogPosition
 from shared.kafka.last_record import read_checksums, record_checksum
 from shared.kafka.log_reader import read_range
-from shared.kafka.topic_identity import TopicIdentity, read_topic
+from shared.kafka.topic_identity import TopicIdentity, read_topics
 from shared.postgres import Connection
 
 
@@ -58,34 +59,52 @@ class ComparedLog:
         return {number: one for number, one in self.compared.items() if self.stored.get(number) != one}
 
 
-async def open_compared_log(connection: Connection, reader: AIOKafkaConsumer, offsets: ConsumerOffsets) -> ComparedLog:
-    """Compare the stored positions with a topic.
+async def open_compared_logs(
+    connection: Connection, reader: AIOKafkaConsumer, topics: Sequence[ConsumerOffsets]
+) -> list[ComparedLog]:
+    """Compare the stored positions with topics, in this order, by as many requests as one topic takes.
 
     Raises:
         KafkaError, OSError, TimeoutError: Kafka is unavailable.
     """
-    stored = await offsets.read(connection)  # before the ends: the log only grows
-    identity, numbers = await read_topic(reader._client, offsets.topic)  # noqa: SLF001 - it has no public attribute
-    places = [TopicPartition(offsets.topic, number) for number in numbers]
-    beginnings = await reader.beginning_offsets(places)
-    ends = await reader.end_offsets(places)
-    is_known = await _is_known(reader, stored, identity, beginnings, ends)
-    return ComparedLog(identity, is_known, bool(stored), stored, beginnings, ends)
+    all_stored = [await one.read(connection) for one in topics]  # before the ends: the logs only grow
+    names = [one.topic for one in topics]
+    found = await read_topics(reader._client, names)  # noqa: SLF001 - it has no public attribute
+    places = [
+        [TopicPartition(name, number) for number in numbers] for name, (_, numbers) in zip(names, found, strict=True)
+    ]
+    beginnings = await reader.beginning_offsets([*chain.from_iterable(places)])
+    ends = await reader.end_offsets([*chain.from_iterable(places)])
+    logs = [
+        ComparedLog(
+            identity,
+            False,
+            bool(stored),
+            stored,
+            {one: beginnings[one] for one in of_topic},
+            {one: ends[one] for one in of_topic},
+        )
+        for stored, (identity, _), of_topic in zip(all_stored, found, places, strict=True)
+    ]
+    last_records = [_last_records(one) for one in logs]
+    read: dict[TopicPartition, int] = {}
+    for offsets in last_records:
+        read |= offsets or {}
+    checksums = await read_checksums(reader, read)  # which leaves them paused: they would be fetched all the time
+    for log, offsets in zip(logs, last_records, strict=True):
+        log.is_known = offsets is not None and all(
+            checksums[place] == log.stored[place.partition].last_record for place in offsets
+        )
+    return logs
 
 
-async def _is_known(
-    reader: AIOKafkaConsumer,
-    stored: dict[int, LogPosition],
-    identity: TopicIdentity,
-    beginnings: dict[TopicPartition, int],
-    ends: dict[TopicPartition, int],
-) -> bool:
-    last_records = {}
-    for place, end in ends.items():
-        position = stored.get(place.partition)
-        if position is None or position.identity != identity or position.next_offset > end:
-            return False
-        if position.last_record is not None and position.next_offset > beginnings[place]:
-            last_records[place] = position.next_offset - 1
-    found = await read_checksums(reader, last_records)  # which leaves them paused: they would be fetched all the time
-    return all(found[place] == stored[place.partition].last_record for place in last_records)
+def _last_records(log: ComparedLog) -> dict[TopicPartition, int] | None:
+    """Return the offsets of the records by which a log is recognised; None if it is another one in any case."""
+    offsets = {}
+    for place, end in log.ends.items():
+        position = log.stored.get(place.partition)
+        if position is None or position.identity != log.identity or position.next_offset > end:
+            return None
+        if position.last_record is not None and position.next_offset > log.beginnings[place]:
+            offsets[place] = position.next_offset - 1
+    return offsets

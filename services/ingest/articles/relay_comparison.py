@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from services.ingest.articles.topic_recovery import ARTICLE_OFFSETS, TopicRecovery
 from services.ingest.articles.witness import Witness, commit_witness, read_last_given, read_witness
+from shared.kafka.adjusted_fetches import poll_seldom
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.logs import log
@@ -85,4 +86,5 @@ async def open_comparison(connection: Connection, kafka: KafkaConfig) -> AsyncIt
         KafkaError: Kafka cannot be reached.
     """
     async with log_reader(kafka) as reader:
+        poll_seldom(reader)  # it is open for as long as the relay runs
         yield RelayComparison(connection, kafka, reader)

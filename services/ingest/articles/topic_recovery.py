@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from services.ingest.articles.compared_log import ComparedLog, open_compared_log
+from services.ingest.articles.compared_log import ComparedLog, open_compared_logs
 from services.ingest.articles.copies import ArticleChange, StoredArticle, due_at
 from services.ingest.articles.library_recovery import recover_library
 from services.ingest.articles.opening_balances import queue_missing_balances, take_over_balances
@@ -119,9 +119,8 @@ class TopicRecovery:
         assert last is not None
         former = max(last["versions_skipped"], witness.versions_skipped if witness else 0)
         self._skipped = former + SKIPPED + last["age"]
-        articles = await open_compared_log(connection, self._reader, ARTICLE_OFFSETS)
-        balances = await open_compared_log(connection, self._reader, BALANCE_OFFSETS)
-        structures = await open_compared_log(connection, self._reader, STRUCTURE_OFFSETS)
+        topics = (ARTICLE_OFFSETS, BALANCE_OFFSETS, STRUCTURE_OFFSETS)
+        articles, balances, structures = await open_compared_logs(connection, self._reader, topics)
         given = await read_last_given(connection)
         report.is_known_log = articles.is_known
         report.was_restored = after_restore or _is_restored(last, articles, given, witness)
