@@ -162,13 +162,13 @@ def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
 
     async def timed(request: RsgiRequest, protocol: RsgiProtocol) -> int:
         received = getattr(protocol, "received", None)  # by a direct handler
-        begun = received.begun_at if received is not None and received.begun_at else time.perf_counter()
+        begun = received.begun_at if received is not None and received.begun_at else time.monotonic()
         code = await handler(request, protocol)
         method = request.method if request.method in ALL_METHODS else "other"
         observe = observers.get((method, code))
         if observe is None:
             observe = observers[method, code] = HTTP_SECONDS.labels(method, path, code).observe
-        observe(time.perf_counter() - begun)
+        observe(time.monotonic() - begun)
         return code
 
     return timed

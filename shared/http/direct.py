@@ -11,6 +11,7 @@ interpreter does not divide. They never wait and never raise. What is not an eve
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, Self, cast
 
 import uvloop
@@ -56,7 +57,7 @@ class ReceivedBody:
     Args:
         body: Its bytes.
         error: Raised to who reads it.
-        begun_at: When the request was taken over, as `time.perf_counter` says.
+        begun_at: When the request was taken over, as `time.monotonic` says.
         on_read: Called when somebody reads it: until then it takes memory.
     """
 
@@ -160,14 +161,14 @@ class _DirectScheduler(CallbackScheduler):
         def start(watcher: Any, received: ReceivedBody | None) -> None:
             watcher.taskref(loop.create_task(serve(watcher, received)))
 
-        def schedule(watcher: Any) -> None:
-            def leave(received: ReceivedBody | None = None) -> None:
-                loop.call_soon_threadsafe(start, watcher, received)
+        call_soon: Any = loop.call_soon_threadsafe
 
+        def schedule(watcher: Any) -> None:
             try:
                 request = watcher.scope
+                leave = partial(call_soon, start, watcher)
                 if not app.serve_direct(DirectRequest(request.path, request, watcher.proto, leave)):
-                    leave()
+                    leave(None)
             except BaseException as error:  # noqa: BLE001 - granian ignores errors, and the client would wait until it gives up
                 watcher.err(error)
 

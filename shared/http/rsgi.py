@@ -4,8 +4,25 @@ Granian publishes the type of a request only. The others are in its extension mo
 its version in `pyproject.toml`, and this one place that imports them.
 """
 
+from typing import Protocol
+
+from granian._granian import RSGIHeaders as RsgiHeaders
 from granian._granian import RSGIHTTPProtocol as RsgiProtocol
 from granian._granian import RSGIProtocolClosed as RsgiClosed
 from granian.rsgi import Scope as RsgiRequest
 
-__all__ = ["RsgiClosed", "RsgiProtocol", "RsgiRequest"]
+__all__ = ["RequestHead", "RsgiClosed", "RsgiHeaders", "RsgiProtocol", "RsgiRequest"]
+
+
+class RequestHead(Protocol):
+    """What of a request says who sent it."""
+
+    @property
+    def client(self) -> str:
+        """Address and port of the connection's other end."""
+        ...
+
+    @property
+    def headers(self) -> RsgiHeaders:
+        """By name; values that are not ASCII are missing."""
+        ...

@@ -40,16 +40,15 @@ class BodyReaders:
         """The oldest first."""
         self.reserved_bytes = 0
 
-    def begin(self, size: int) -> BodyReader | None:
-        """Reserve memory for a body that the caller receives; None if there is none. To be followed by `end`."""
-        reader = BodyReader(time.monotonic())
+    def begin(self, reader: BodyReader, size: int) -> bool:
+        """Reserve memory for a body, and return whether there was some. To be followed by `end`."""
         with self._lock:
             if self.reserved_bytes + size > BODIES_BYTES_MAX:
-                return None
+                return False
             reader.reserved_bytes = size
             self.reserved_bytes += size
             self._readers[reader] = None
-        return reader
+        return True
 
     def end(self, reader: BodyReader) -> None:
         """Free the memory of a body, unless it was given up already."""

@@ -26,7 +26,7 @@ from services.ingest.collector.responses import (
     with_security_headers,
 )
 from shared.http.direct import DirectCallback, DirectRequest, ReceivedBody
-from shared.http.rsgi import RsgiRequest
+from shared.http.rsgi import RsgiHeaders
 from shared.kafka.producer import KafkaUnavailable
 from shared.metrics import HTTP_SECONDS, observe_all
 
@@ -35,29 +35,22 @@ LENGTH_DIGITS_MAX = 5
 """Of a Content-Length header."""
 
 
-class _HeldRequest:
-    """A request whose parts were read once: the server copies them, all headers too, whenever they are read."""
+class _EventsRequest(BodyReader, DirectCallback):
+    """A request whose body is being received, or whose events are being stored.
 
-    __slots__ = ("client", "headers", "method", "query_string")
+    Its parts are read once: the server copies them, all headers too, whenever they are read.
+    """
 
-    def __init__(self, request: RsgiRequest) -> None:
-        self.method = request.method
-        self.headers = request.headers
-        self.client = request.client
-        self.query_string = ""
+    __slots__ = ("built", "client", "direct", "endpoints", "headers")
 
-
-class _EventsRequest(DirectCallback):
-    """A request whose body is being received, or whose events are being stored."""
-
-    __slots__ = ("begun_at", "built", "direct", "endpoints", "reader", "request")
-
-    def __init__(self, endpoints: CollectorEndpoints, direct: DirectRequest, request: Any, reader: BodyReader) -> None:
-        self.begun_at = time.perf_counter()
+    def __init__(self, endpoints: CollectorEndpoints, direct: DirectRequest, headers: RsgiHeaders) -> None:
+        self.begun_at = time.monotonic()
+        self.source = None
+        self.reserved_bytes = 0
         self.endpoints = endpoints
         self.direct = direct
-        self.request = request
-        self.reader = reader
+        self.headers = headers
+        self.client = direct.request.client
         self.built: Sequence[BuiltEvent] = ()
 
     def __call__(self, future: Any) -> None:
@@ -71,7 +64,7 @@ class _EventsRequest(DirectCallback):
             self.direct.leave(ReceivedBody(b"", unreceived(error), self.begun_at))
             return
         try:
-            built = endpoints.build_at_once(self.request, decode_events(body))
+            built = endpoints.build_at_once(self, decode_events(body))
         except Exception:  # noqa: BLE001 - the loop finds the same, and says so
             built = None
         if built is None:
@@ -82,7 +75,7 @@ class _EventsRequest(DirectCallback):
         endpoints.publisher.publish_direct([event for event, _, _ in built], respond, self)
 
     def _free_memory(self) -> None:
-        self.endpoints.bodies.end(self.reader)
+        self.endpoints.bodies.end(self)
 
 
 class DirectEvents:
@@ -95,19 +88,19 @@ class DirectEvents:
         """Take over a POST to `/e` whose body has a declared length within bounds."""
         if direct.path != PATH:
             return False
-        request: Any = _HeldRequest(direct.request)
-        length = request.headers.get("content-length", "")
-        if request.method != "POST" or not length.isdecimal() or len(length) > LENGTH_DIGITS_MAX:
+        headers = direct.request.headers
+        length = headers.get("content-length", "")
+        if direct.request.method != "POST" or not length.isdecimal() or len(length) > LENGTH_DIGITS_MAX:
             return False
         size = int(length)
-        if not 0 < size <= BODY_BYTES_MAX or not is_event_content_type(request.headers.get("content-type")):
+        if not 0 < size <= BODY_BYTES_MAX or not is_event_content_type(headers.get("content-type")):
             return False
-        reader = self._endpoints.bodies.begin(size)
-        if reader is None:
+        request = _EventsRequest(self._endpoints, direct, headers)
+        if not self._endpoints.bodies.begin(request, size):
             return False
         body: Any = direct.protocol()
-        reader.source = body
-        body.add_done_callback(_EventsRequest(self._endpoints, direct, request, reader))
+        request.source = body
+        body.add_done_callback(request)
         return True
 
 
@@ -124,17 +117,17 @@ def respond(requests: list[_EventsRequest], error: KafkaUnavailable | None) -> N
     else:
         status = unavailable().status
         for one in requests:
-            _, headers, body = problem_response(unavailable(), cors_headers(one.request.headers.get("origin")))
+            _, headers, body = problem_response(unavailable(), cors_headers(one.headers.get("origin")))
             one.direct.protocol.response_bytes(status, with_security_headers(headers), body)
             record_result(one.built[0][1], "unavailable", len(one.built))
-    now = time.perf_counter()
+    now = time.monotonic()
     observe_all(HTTP_SECONDS.labels("POST", PATH, status), [now - one.begun_at for one in requests])
 
 
 def _accepted(one: _EventsRequest) -> tuple[Headers, bytes]:
     if len(one.built) == 1 and one.built[0][2] is None:
-        return _accepted_headers(one.request.headers.get("origin") or ""), b'{"accepted":1}'
-    _, headers, body = accepted_response(one.built, cors_headers(one.request.headers.get("origin")))
+        return _accepted_headers(one.headers.get("origin") or ""), b'{"accepted":1}'
+    _, headers, body = accepted_response(one.built, cors_headers(one.headers.get("origin")))
     return with_security_headers(headers), body
 
 

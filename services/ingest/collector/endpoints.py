@@ -51,7 +51,7 @@ from services.ingest.metrics import VISITORS_LIMITED
 from shared.http.client_address import Network, client_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
-from shared.http.rsgi import RsgiProtocol, RsgiRequest
+from shared.http.rsgi import RequestHead, RsgiHeaders, RsgiProtocol, RsgiRequest
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.origins import origin_of_url
@@ -197,7 +197,7 @@ class CollectorEndpoints:
         detail = f"Pages of {origin} may not send events of the site {site.slug}: sites.toml does not declare it."
         raise Problem(403, detail, reason="origin")
 
-    def _foreign_origin(self, request: RsgiRequest, site: Site) -> str | None:
+    def _foreign_origin(self, request: RequestHead, site: Site) -> str | None:
         """Return the foreign page by its origin, its referrer, or what the browser says about it; None without one.
 
         An image has no Origin, and a page can withhold its Referer; Sec-Fetch-Site cannot be withheld. A program has
@@ -220,7 +220,7 @@ class CollectorEndpoints:
                 reason="rate",
             )
 
-    def _client_info(self, request: RsgiRequest) -> ClientInfo:
+    def _client_info(self, request: RequestHead) -> ClientInfo:
         headers = request.headers
         peer = request.client.rpartition(":")[0].strip("[]")
         forwarded: Sequence[str] = ()
@@ -230,19 +230,17 @@ class CollectorEndpoints:
         agent = headers.get("user-agent")
         if agent is None:  # RSGI omits headers that are not ASCII, but the client did send a user agent
             agent = "not ASCII" if "user-agent" in headers else ""
+        cookie = headers.get("cookie")
+        own_site = self._own_site(cookie, headers) if cookie else None
         purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
         is_prefetch = "prefetch" in purpose or "prerender" in purpose
         limit_key = rate_limit_key(address, is_exact=is_exact)
         has_gpc = headers.get("sec-gpc") == "1"
-        return ClientInfo(address, agent, has_gpc, is_prefetch, limit_key, is_exact, self._own_site(request))
+        return ClientInfo(address, agent, has_gpc, is_prefetch, limit_key, is_exact, own_site)
 
-    def _own_site(self, request: RsgiRequest) -> str | None:
-        cookie = request.headers.get("cookie")
-        if not cookie:
-            return None
-        mark = cookie_mark(
-            cookie, request.headers.get("host") or "", self.salts.own_traffic_key, time.time_ns() // 1_000_000_000
-        )
+    def _own_site(self, cookie: str, headers: RsgiHeaders) -> str | None:
+        now = time.time_ns() // 1_000_000_000
+        mark = cookie_mark(cookie, headers.get("host") or "", self.salts.own_traffic_key, now)
         return None if mark is None else mark.site
 
     def _observe_address(self, payloads: Sequence[EventPayload], client: ClientInfo) -> None:
@@ -264,42 +262,35 @@ class CollectorEndpoints:
                 if self.salts.salt(payload.site, day) is None:
                     await self.salts.get_or_create_salt(payload.site, day)
         with self.lock:
-            return self._build(payloads, sites, clients, times)
+            return [
+                self._build(payload, sites[payload.site], client, at, days)
+                for payload, client, (at, days) in zip(payloads, clients, times, strict=True)
+            ]
 
-    def build_at_once(self, request: RsgiRequest, payloads: Sequence[EventPayload]) -> list[BuiltEvent] | None:
+    def build_at_once(self, request: RequestHead, payloads: Sequence[EventPayload]) -> list[BuiltEvent] | None:
         """Return what `_build_events` does, from any thread; None if that would wait or refuse the request."""
         slug, now = payloads[0].site, time.time_ns() // 1_000_000
         site = self.sites.get(slug)
         if site is None or self._foreign_origin(request, site) is not None:
             return None
-        times = []
+        timed = []
         for payload in payloads:
             at, days = _time_of(payload, site, now)
             if payload.site != slug or not self.identities.has_salts(slug, days):
                 return None
-            times.append((at, days))
+            timed.append((payload, at, days))
         client = self._client_info(request)
         with self.lock:
             if self.rate_limiter.acquire(slug, client.limit_key, len(payloads), time.monotonic()):
                 return None
-            built = self._build(payloads, {slug: site}, [client] * len(payloads), times)
+            built = [self._build(payload, site, client, at, days) for payload, at, days in timed]
             self._observe_address(payloads, client)
         return built
 
-    def _build(
-        self,
-        payloads: Sequence[EventPayload],
-        sites: Mapping[str, Site],
-        clients: Sequence[ClientInfo],
-        times: Sequence[tuple[int, LocalDays]],
-    ) -> list[BuiltEvent]:
-        built = []
-        for payload, client, (at, days) in zip(payloads, clients, times, strict=True):
-            site = sites[payload.site]
-            identity = self.identities.identify(site, days, client)
-            event = SpooledEvent(identity.partition_hash, encode_page_event(payload, at, identity))
-            built.append((event, site.slug, identity.bot))
-        return built
+    def _build(self, payload: EventPayload, site: Site, client: ClientInfo, at: int, days: LocalDays) -> BuiltEvent:
+        identity = self.identities.identify(site, days, client)
+        event = SpooledEvent(identity.partition_hash, encode_page_event(payload, at, identity))
+        return event, site.slug, identity.bot
 
     async def _publish(self, built: Sequence[BuiltEvent]) -> None:
         try:

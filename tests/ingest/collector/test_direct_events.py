@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import time
 import weakref
 from datetime import date
 from typing import Any, cast
@@ -11,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from services.ingest.collector import bodies as bodies_module
-from services.ingest.collector.bodies import BodyReaders
+from services.ingest.collector.bodies import BodyReader, BodyReaders
 from services.ingest.collector.direct_events import DirectEvents
 from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.rate_limit import RateLimiter
@@ -256,11 +257,12 @@ async def test_direct_bodies_share_the_memory_of_all_bodies(monkeypatch: pytest.
     monkeypatch.setattr(bodies_module, "BODIES_BYTES_MAX", 100)
     monkeypatch.setattr(bodies_module, "BODY_SECONDS", 0.0)
     readers = BodyReaders()
-    first = readers.begin(80)
-    assert first is not None
-    first.source = Body(b"")
-    assert readers.begin(30) is None
-    assert readers.begin(10) is not None  # nothing receives it yet, as when a process is stopped right there
+    first = BodyReader(time.monotonic(), Body(b""))
+    assert readers.begin(first, 80)
+    assert not readers.begin(BodyReader(time.monotonic()), 30)
+    assert readers.begin(
+        BodyReader(time.monotonic()), 10
+    )  # nothing receives it yet, as when a process is stopped right there
     watch = asyncio.create_task(readers.cancel_slow())
     async with asyncio.timeout(60):
         while not first.source.was_cancelled:  # noqa: ASYNC110 - the check is the readers' own

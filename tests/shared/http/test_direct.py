@@ -103,7 +103,7 @@ class Received(DirectCallback):
         """Leave the request to the loop."""
         self._threads.append(threading.current_thread())
         body = future.result()
-        begun_at = time.perf_counter() - LEFT_SECONDS
+        begun_at = time.monotonic() - LEFT_SECONDS
         self._request.leave(ReceivedBody(body, Problem(408, "slow") if body == b"slow" else None, begun_at))
 
 
