@@ -16,7 +16,7 @@ from services.render.pages.ended import last_end, until_mark
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.file_notes import file_extension, file_note
 from services.render.pages.front_page import LATEST_MIN
-from services.render.pages.menus import menu_links
+from services.render.pages.menus import marked_menu, menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import CORRECTIONS_PATH, month_path, page_path, section_path, tag_path
 from services.render.pages.saved_copy import inline_style, picture_count, saved_image, saved_path
@@ -266,6 +266,7 @@ def _shared_names(site: Site, public_url: str) -> SharedNames:
 
 def _make_shared_names(site: Site, public_url: str) -> SharedNames:
     theme = theme_of(site)
+    menus = {name: menu_links(site, name) for name in MENUS}
     return SharedNames(
         {
             "site": site,
@@ -285,7 +286,8 @@ def _make_shared_names(site: Site, public_url: str) -> SharedNames:
             "banners_of": lambda place: banners(site, place),
             "last_end": last_end,
             "until_mark": until_mark,
-            "menus": {name: menu_links(site, name) for name in MENUS},
+            "menus": menus,
+            "of_menu": lambda name, entries: marked_menu(menus[name], entries),
             "static_page_path": page_path_of,
             "author_path_of": lambda name: _author_path(site, name),
             "article_path": article_path,

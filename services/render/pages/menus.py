@@ -1,6 +1,6 @@
 """A site's menus → links. Pure. An entry whose target is gone is not shown; one whose target was merged follows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +39,26 @@ def menu_links(site: Site, name: str) -> list[MenuLink]:
         return []
     home = MenuLink(str(translations(site)["home"]), "/")
     return [home, *(MenuLink(one.name, section_path(one.slug), one.slug) for one in site.sections)]
+
+
+def marked_menu(links: Sequence[MenuLink], entries: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    """Return a function like `entries`, which remembers what it has made.
+
+    Args:
+        links: The menu's.
+        entries: Makes the menu for a page's path and the slug of its section, which mark the entry of the page.
+    """
+    shown = [one for link in links for one in (link, *link.items)]
+    paths, sections = {one.href for one in shown}, {one.section for one in shown}
+    made: dict[tuple[str, str], str] = {}
+
+    def menu(path: str, section: str) -> str:
+        marked = path if path in paths else "", section if section in sections else ""
+        if marked not in made:
+            made[marked] = entries(*marked)
+        return made[marked]
+
+    return menu
 
 
 def _link(site: Site, item: MenuItem, until: datetime | None = None) -> MenuLink | None:
