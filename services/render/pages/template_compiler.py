@@ -121,6 +121,15 @@ class _DirectCodeGenerator(CodeGenerator):
                 self.write(", ")
         self.write("caller=caller)" if forward_caller else ")")
 
+    def visit_Block(self, node: nodes.Block, frame: Frame) -> None:  # noqa: N802
+        """Write the block as one text: its parts would pass through the generators of all templates around it."""
+        is_child = frame.toplevel and (self.has_known_extends or self.extends_so_far)
+        if is_child or node.required or frame.buffer is not None:
+            super().visit_Block(node, frame)
+        else:
+            context = self.derive_context(frame) if node.scoped else self.get_context_ref()
+            self.writeline(f"yield concat(context.blocks[{node.name!r}][0]({context}))", node)
+
     def macro_def(self, macro_ref: MacroRef, frame: Frame) -> None:
         names = tuple(one.name for one in macro_ref.node.args)
         has_more = macro_ref.accesses_kwargs or macro_ref.accesses_varargs or macro_ref.accesses_caller

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.render.pages.menus import MenuLink, menu_links
+from services.render.pages.menus import MenuLink, marked_menu, menu_links
 from shared.site_structure import MenuItem, PageLink, SiteStructure, StructureIndex, StructureSection, StructureTag
 from shared.sites import Section, Site, with_structure
 
@@ -42,3 +42,18 @@ def test_chosen_menu_has_present_names_and_leaves_out_dead_targets() -> None:
         MenuLink("Về", "/trang/gioi-thieu.html"),
         MenuLink("B", "https://b.vn/", is_external=True),
     ]
+
+
+def test_marked_menu_is_made_once_for_each_mark() -> None:
+    """Pages that no entry leads to share a menu; each other one has its own mark, also below another entry."""
+    calls = []
+
+    def entries(path: str, section: str) -> str:
+        calls.append((path, section))
+        return f"{path} {section}"
+
+    links = [MenuLink("Tin", "/tin/", "tin", [MenuLink("Xã", "/tin/xa/", "xa")]), MenuLink("Liên hệ", "/trang/lien-he")]
+    menu = marked_menu(links, entries)
+    asked = [("/a-1.html", "tin"), ("/b-2.html", "tin"), ("/tin/xa/", "xa"), ("/c-3.html", "khac"), ("/d-4.html", "")]
+    assert [menu(*one) for one in asked] == [" tin", " tin", "/tin/xa/ xa", " ", " "]
+    assert calls == [("", "tin"), ("/tin/xa/", "xa"), ("", "")]
