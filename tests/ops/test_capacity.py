@@ -44,7 +44,7 @@ def test_plan_of_a_billion_views_matches_manual_calculation() -> None:
     one = plan(BILLION)
     assert one.views == pytest.approx(57_870, rel=1e-3)
     assert one.events == pytest.approx(173_611, rel=1e-3)
-    assert one.collectors == 17  # 173,611 / 21,000 / 0.5
+    assert one.collectors == 12  # 173,611 / 29,000 / 0.5
     assert one.counters == 2
     assert one.sites == 2  # 57,870 / 58,000 / 0.5
     assert one.partitions % 12 == 0
@@ -52,7 +52,7 @@ def test_plan_of_a_billion_views_matches_manual_calculation() -> None:
     assert one.kafka_gigabytes == pytest.approx(1e9 * 3 * 240 * 3 * 7 / 1e9)
     assert one.first_to_break == "collector"
     batched = plan(replace(BILLION, batched_share=1.0))
-    assert batched.collectors == 3  # 173,611 / 146,000 / 0.5
+    assert batched.collectors == 2  # 173,611 / 175,000 / 0.5
     assert plan(replace(BILLION, batched_share=1.0, events_per_view=1.0)).first_to_break == "site"
     assert plan(Demand(10)).collectors == 2  # one may fail
 
