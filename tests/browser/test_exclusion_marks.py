@@ -102,8 +102,9 @@ def test_chart_marks_the_day_of_an_exclusion_and_of_its_reversal(
     page.get_by_text("and put back later").wait_for(timeout=PAGE_AGE_SECONDS * 1_000)
     wait(is_drawn, what="the mark")
     page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360  # also before the chart has noticed
     page.emulate_media(color_scheme="dark")
-    wait(is_drawn, what="the mark")
+    wait(lambda: page.evaluate("plot.width") < 360 and is_drawn(), what="the mark on a phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert violations(page) == []
     page.screenshot(path=tmp_path / "reversed.png", full_page=True)
