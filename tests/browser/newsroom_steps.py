@@ -1,9 +1,11 @@
 """What tests do on the write page of the newsroom, and what they look at."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import Editors
 
@@ -23,6 +25,27 @@ CARET = """(selector) => {
   getSelection().collapseToEnd();
 }"""
 LINES = "[...document.querySelectorAll('.editor-text > p')].map((line) => line.textContent)"
+
+
+Opener = Callable[[], Page]
+
+
+@contextmanager
+def editor_pages(context: BrowserContext, url: str) -> Iterator[Opener]:
+    """Open pages with the editor; errors of their script and violations of their policy fail the test at the end."""
+    faults: list[str] = []
+
+    def open_it() -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+        page.goto(url)
+        page.wait_for_selector(".ProseMirror[contenteditable=true]")
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield open_it
+    assert not faults
 
 
 def draft(editors: Editors, title: str, *lines: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
-from tests.browser.newsroom_steps import write
+from tests.browser.newsroom_steps import editor_pages, write
 
 BODY: list[dict[str, Any]] = [
     {"type": "heading", "html": "Chợ", "level": 2},
@@ -25,17 +25,11 @@ def newsroom() -> Iterator[NewsroomPage]:
 
 @pytest.fixture
 def page(browser: Browser, newsroom: NewsroomPage) -> Iterator[Page]:
-    """The page of the live version; errors of its script and violations of its policy fail the test."""
-    faults: list[str] = []
+    """The page of the live version."""
     context = browser.new_context()
-    page = context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    page.goto(newsroom.url)
-    page.wait_for_selector(".ProseMirror[contenteditable=true]")
-    yield page
-    context.close()
-    assert not faults
+    with editor_pages(context, newsroom.url) as open_page:
+        yield open_page()
+        context.close()
 
 
 def test_live_text_is_written_without_markdown_and_sent_as_blocks(page: Page, newsroom: NewsroomPage) -> None:

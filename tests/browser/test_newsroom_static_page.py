@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_people import Editor, editor, photo
-from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, write
+from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, editor_pages, write
 from tests.e2e.conftest import Editors
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
@@ -28,7 +28,6 @@ IS_FORGOTTEN = """() => new Promise((resolve) => {
     count.onsuccess = () => (request.result.close(), resolve(count.result === 0));
   };
 })"""
-Opener = Callable[[], Page]
 
 
 @pytest.fixture
@@ -47,20 +46,9 @@ def newsroom() -> Iterator[NewsroomPage]:
 
 @pytest.fixture
 def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
-    """Open the page of a static page; errors of its script and violations of its policy fail the test."""
-    faults: list[str] = []
-
-    def open_it() -> Page:
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-        page.goto(newsroom.url)
-        page.wait_for_selector(".ProseMirror[contenteditable=true]")
-        page.wait_for_load_state("networkidle")
-        return page
-
-    yield open_it
-    assert not faults
+    """Open the page of a static page."""
+    with editor_pages(context, newsroom.url) as opener:
+        yield opener
 
 
 def state(page: Page, text: str) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_people import photo
-from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, write
+from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, editor_pages, write
 
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 BODY = [{"type": "paragraph", "html": f"Đoạn {number}"} for number in range(1, 6)]
@@ -43,25 +43,11 @@ def newsroom() -> Iterator[NewsroomPage]:
     page.close()
 
 
-Opener = Callable[[], Page]
-
-
 @pytest.fixture
 def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
-    """Open the write page; errors of its script and violations of its policy fail the test."""
-    faults: list[str] = []
-
-    def open_it() -> Page:
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-        page.goto(newsroom.url)
-        page.wait_for_selector(".ProseMirror[contenteditable=true]")
-        page.wait_for_load_state("networkidle")
-        return page
-
-    yield open_it
-    assert not faults
+    """Open the write page."""
+    with editor_pages(context, newsroom.url) as opener:
+        yield opener
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
