@@ -1,5 +1,6 @@
 """npm packages of tests, installed once from their lock."""
 
+import fcntl
 import hashlib
 import subprocess
 from pathlib import Path
@@ -7,16 +8,21 @@ from pathlib import Path
 CACHE = Path(__file__).parent.parent / ".local-cache"
 
 
-def install_locked(locked: Path) -> Path:
-    """Install what a folder's package-lock.json names, unless it is installed; return the `node_modules`."""
+def install_locked(locked: Path, cache: Path = CACHE) -> Path:
+    """Install what a folder's package-lock.json names, unless it is installed; return the `node_modules`.
+
+    Processes of the suite that need the same packages in a new clone wait for the first of them.
+    """
     lock = (locked / "package-lock.json").read_bytes()
-    folder = CACHE / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            (folder / name).write_bytes((locked / name).read_bytes())
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
+    folder = cache / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "install.lock").open("w") as only_installer:
+        fcntl.flock(only_installer, fcntl.LOCK_EX)
+        if not (folder / "installed").exists():
+            for name in ("package.json", "package-lock.json"):
+                (folder / name).write_bytes((locked / name).read_bytes())
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            (folder / "installed").touch()
     return folder / "node_modules"

@@ -217,14 +217,38 @@ def step(text: str) -> contextlib.AbstractContextManager[None]:
     return timed()
 
 
+@contextlib.contextmanager
+def only_installer() -> Iterator[None]:
+    """Hold this checkout's installation lock: `make run` and `make test` may start in a new clone together."""
+    path = ROOT / ".local-cache" / "install.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("presstally: waiting for another installation in this folder", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install_packages(venv: Path, lock: Path) -> None:
     """Create the venv from the hash-locked file, unless a complete one for this file and this Python exists."""
-    stamp = venv / "presstally-lock"
     wanted = "{} {}.{}".format(hashlib.sha256(lock.read_bytes()).hexdigest(), *sys.version_info[:2])
-    if stamp.exists() and stamp.read_text() == wanted:
+    if _is_stamped(venv, wanted):
         return
     if venv.is_symlink():
         raise SetupError(f"{venv} is a link to another environment, with other packages; remove the link")
+    with only_installer():
+        if not _is_stamped(venv, wanted):
+            _create_environment(venv, lock, wanted)
+
+
+def _is_stamped(venv: Path, wanted: str) -> bool:
+    stamp = venv / "presstally-lock"
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def _create_environment(venv: Path, lock: Path, stamp: str) -> None:
     with step(f"installing Python packages ({lock.name})"):
         call(
             [sys.executable, "-m", "venv", "--clear", str(venv)],
@@ -243,7 +267,7 @@ def install_packages(venv: Path, lock: Path) -> None:
             ],
             "the Python packages could not be installed",
         )
-        stamp.write_text(wanted)
+        (venv / "presstally-lock").write_text(stamp)
 
 
 def fetch_jars() -> None:
@@ -251,6 +275,12 @@ def fetch_jars() -> None:
     folder = jars_folder()
     if folder.exists() or os.environ.get("KAFKA_BOOTSTRAP"):
         return
+    with only_installer():
+        if not folder.exists():
+            _download_jars(folder)
+
+
+def _download_jars(folder: Path) -> None:
     with step("downloading Apache Kafka with Maven"):
         unfinished = folder.with_name(folder.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
