@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.settings import Settings
 from shared.topics import (
     ARTICLES,

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
-from aiokafka.errors import KafkaError
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
+from shared.late_imports import late
 from shared.logs import configure_logs
 from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.process import run_service
@@ -32,6 +32,8 @@ CLOSE_SECONDS = 5.0
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EMFILE})
 """Of files, though the error may not name one. Other errors without a file's name are of connections."""
 _Settings = TypeVar("_Settings", bound=Settings)
+_kafka_errors = late("shared.kafka.connection", "client_errors")
+_describe_kafka_error = late("shared.kafka.connection", "describe_error")
 
 
 class CommandError(Exception):
@@ -177,13 +179,13 @@ def run_command(
         return asyncio.run(work()) or 0
     except CommandError as error:
         _print_failure(name, str(error))
-    except (KafkaError, *POSTGRES_UNAVAILABLE) as error:
+    except (*_kafka_errors(), *POSTGRES_UNAVAILABLE) as error:
         if isinstance(error, BrokenPipeError) and _is_output_closed():
             raise
         if isinstance(error, OSError) and (error.filename is not None or error.errno in DISK_ERRORS):
             reason = str(error)
-        elif isinstance(error, KafkaError) or uses == "Kafka":
-            reason = asyncio.run(kafka.describe_error(error))
+        elif isinstance(error, _kafka_errors()) or uses == "Kafka":
+            reason = asyncio.run(_describe_kafka_error(kafka, error))
         else:
             reason = unreachable(uses, error)
         _print_failure(name, reason, after_failure)

@@ -24,7 +24,7 @@ import uvloop
 from shared import __version__
 from shared.http.app import HttpApp, http_server
 from shared.http.direct import ServerLoop
-from shared.kafka.broken_connections import report_broken_connections
+from shared.late_imports import late
 from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
 from shared.process_metrics import collect_garbage, sample_process
@@ -47,6 +47,7 @@ SWITCH_SECONDS = 0.001
 GC_THRESHOLD = 50_000
 """Requests and batches make many objects that are freed together and are in no cycle: a search for cycles after every
 700 takes a tenth of the time."""
+_report_broken_connections = late("shared.kafka.broken_connections", "report_broken_connections")
 
 
 def run_service(
@@ -67,11 +68,12 @@ def run_service(
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
-    report_broken_connections()
     chosen = {name: roles[name] for name in wanted or roles}
     for factory in chosen.values():
         if isinstance(factory, LazyRole):
             factory.load()  # before the heap is frozen
+    if "aiokafka" in sys.modules:  # a role without Kafka does without its 10 MB
+        _report_broken_connections()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()

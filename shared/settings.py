@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.http.client_address import TrustedProxies
-from shared.kafka.connection import KafkaConfig, Mechanism, Protocol, config_errors, tls_context
+from shared.kafka.config import KafkaConfig, Mechanism, Protocol, config_errors, tls_context
 from shared.origins import InvalidOriginError, normalize_origin
 from shared.tracing import TracingConfig, tracing_errors
 

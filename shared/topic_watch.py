@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
 from shared.metrics import TOPIC_DEVIATIONS

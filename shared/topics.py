@@ -19,7 +19,7 @@ from pydantic import Field
 
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.retry import retry_until_done
 from shared.settings import Settings
 from shared.site_structure import SiteStructure, StaticPage

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from aiokafka.structs import ConsumerRecord
-
 from shared import __version__
 
 PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
@@ -231,6 +229,7 @@ def consumer_middlewares() -> Sequence[Any]:
     """
     if _running is None:
         return ()
+    from aiokafka.structs import ConsumerRecord
     from faststream.kafka.opentelemetry.provider import KafkaTelemetrySettingsProvider
     from faststream.opentelemetry import TelemetryMiddleware
     from opentelemetry.metrics import NoOpMeterProvider

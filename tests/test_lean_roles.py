@@ -13,11 +13,11 @@ NOBODY_NEEDS = {"rich", "pygments", "trafilatura", "urllib3", "xlsxwriter", "sht
 HEAVY = {
     "collector": {"numpy", "fastapi", "jinja2", "PIL", "lxml", "babel"},
     "articles": {"numpy", "jinja2", "re2", "PIL", "lxml", "mammoth", "olefile", "yaml"},
-    "newsroom": {"numpy", "fastapi", "PIL", "re2"},
+    "newsroom": {"numpy", "fastapi", "PIL", "re2", "aiokafka", "faststream"},
     "counter": {"fastapi", "jinja2", "PIL", "lxml", "obstore", "re2"},
-    "widget": {"fastapi", "PIL", "lxml", "obstore", "re2"},
+    "widget": {"fastapi", "PIL", "lxml", "obstore", "re2", "aiokafka", "faststream"},
     "builder": {"numpy", "fastapi", "PIL", "lxml", "re2"},
-    "site": {"numpy", "fastapi", "PIL", "lxml", "re2"},
+    "site": {"numpy", "fastapi", "PIL", "lxml", "re2", "aiokafka", "faststream"},
 }
 """Further packages that a role does without."""
 OWN = {
@@ -64,3 +64,12 @@ def test_role_imports_nothing_that_it_does_not_use(role: str) -> None:
     unwanted = NOBODY_NEEDS | HEAVY[role]
     assert sorted({name.split(".")[0] for name in modules} & unwanted) == []
     assert [name for name in modules if any(f"{name}.".startswith(f"{own}.") for own in OWN[role])] == []
+
+
+def test_export_imports_no_client_of_kafka() -> None:
+    """A static export asks Postgres only, and starts without a client of Kafka."""
+    program = (
+        "import json, sys, services.render.__main__, services.render.export.command; print(json.dumps([*sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in json.loads(done.stdout)} & {"aiokafka", "faststream"} == set()

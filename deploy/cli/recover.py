@@ -18,6 +18,7 @@ from services.stats.admin.lost_adjustments import find_lost_adjustments
 from services.stats.admin.lost_records import find_mismatches
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool, unreachable
+from shared.kafka.connection import describe_error
 from shared.kafka.log_reader import log_reader
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.settings import SettingsError
@@ -149,7 +150,7 @@ def run(
         return 1
     except (KafkaError, *POSTGRES_UNAVAILABLE) as error:
         is_kafka = isinstance(error, KafkaError)
-        reason = asyncio.run(settings.kafka.describe_error(error)) if is_kafka else unreachable("Postgres", error)
+        reason = asyncio.run(describe_error(settings.kafka, error)) if is_kafka else unreachable("Postgres", error)
         print(f"recover: {reason}", file=sys.stderr)
         return 1
     print("recover: done")

@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
-from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.config import READ_COMMITTED, KafkaConfig
 from shared.topic_check import check_topics, topic_client
 from shared.topics import PAGE_VIEWS, TOPICS, wanted_topics
 

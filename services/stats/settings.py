@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from shared.kafka.consumer import SESSION_TIMEOUT_MS
+from shared.kafka.config import SESSION_TIMEOUT_MS
 from shared.settings import Settings, SettingsError
 
 

@@ -31,7 +31,7 @@ from aiokafka.protocol.types import Int32, Schema
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 
 RETRY_SECONDS = 0.1
 MAGIC = 2

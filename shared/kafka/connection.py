@@ -1,11 +1,8 @@
-"""How every client connects to Kafka: address, TLS and authentication. Built from the settings, once."""
+"""Connections to Kafka by its configuration: FastStream's security, and why a connection cannot be made."""
 
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, Literal, get_args
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
@@ -19,17 +16,9 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
+from shared.kafka.config import KafkaConfig, Mechanism, Protocol
+
 PROBE_SECONDS = 3.0
-READ_COMMITTED: Final = "read_committed"
-"""The isolation level of every consumer: aborted records are skipped, those of an open transaction wait. With
-it `end_offsets` returns the last stable offset: the end of what can be read now."""
-METADATA_MAX_AGE_MS = 5_000
-"""How soon counters learn of new partitions, and of a topic that was created again."""
-CLIENT_METADATA_MAX_AGE_MS = 30_000
-"""The same of all other clients, of which a process has up to ten: they ask when they need it, or when a broker refuses
-a request. The answer names every partition of every topic."""
 NO_TLS_ANSWER = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons when the other side does not speak TLS."""
 PROBABLY_MISSING: Mapping[Protocol, str] = {
@@ -46,165 +35,67 @@ _SASL: Mapping[Mechanism, Callable[..., BaseSecurity]] = {
 }
 
 
-@dataclass(frozen=True)
-class KafkaConfig:
-    """Kafka's address, and how to authenticate."""
-
-    bootstrap: str
-    """host:port,host:port"""
-    protocol: Protocol = "PLAINTEXT"
-    mechanism: Mechanism = "SCRAM-SHA-512"
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
-    """Verifies the broker's certificate and name, always; None without TLS."""
-
-    def __str__(self) -> str:
-        """Return the address, for messages."""
-        return self.bootstrap
-
-    @property
-    def client(self) -> dict[str, Any]:
-        """Arguments of every aiokafka client."""
-        return {
-            "bootstrap_servers": self.bootstrap,
-            "metadata_max_age_ms": CLIENT_METADATA_MAX_AGE_MS,
-            **self._connection,
-        }
-
-    @property
-    def _connection(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.tls}
-        if self.protocol.startswith("SASL"):
-            arguments |= {
-                "sasl_mechanism": self.mechanism,
-                "sasl_plain_username": self.username,
-                "sasl_plain_password": self.password,
-            }
-        return arguments
-
-    @property
-    def security(self) -> BaseSecurity:
-        """The same for a FastStream broker."""
-        if self.protocol.startswith("SASL"):
-            return _SASL[self.mechanism](self.username, self.password, ssl_context=self.tls)
-        return BaseSecurity(ssl_context=self.tls)
-
-    async def diagnose(self) -> str:
-        """Try to connect, and return what prevents it as a message: aiokafka's own error has no reason."""
-        reasons = []
-        for host, port, _ in collect_hosts(self.bootstrap):
-            reason = await self._try(host, port)
-            if reason is None:
-                return f"Kafka at {host}:{port} answers again"
-            reasons.append(f"Kafka at {host}:{port} {reason}")
-        return "; ".join(reasons)
-
-    async def describe_error(self, error: BaseException) -> str:
-        """Return a message for an error that a Kafka client raised."""
-        return await self.diagnose() if isinstance(error, KafkaConnectionError) else f"Kafka at {self}: {error!r}"
-
-    async def _try(self, host: str, port: int) -> str | None:
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                connection = await create_conn(
-                    host, port, request_timeout_ms=int(PROBE_SECONDS * 1000), **self._connection
-                )
-                try:
-                    await connection.send(MetadataRequest([]))
-                finally:
-                    connection.close()
-        except (OSError, KafkaError) as error:
-            return self._describe(error)
-        return None
-
-    def _describe(self, error: Exception) -> str:
-        match error:
-            case ssl.SSLCertVerificationError():
-                message = f"shows a certificate that is not trusted (KAFKA_CA_FILE): {error.verify_message}"
-            case ssl.SSLError() if error.reason in NO_TLS_ANSWER:
-                message = f"does not speak TLS, and KAFKA_SECURITY_PROTOCOL is {self.protocol}"
-            case ssl.SSLError():
-                message = f"aborts TLS: {error.reason}. Does it ask for a certificate (KAFKA_CERTIFICATE_FILE)?"
-            case SaslAuthenticationFailed() | AuthenticationFailedError():
-                message = f"refuses user {self.username!r} or its password (KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD)"
-            case UnsupportedSaslMechanismError():
-                message = f"does not support KAFKA_SASL_MECHANISM {self.mechanism}"
-            case IllegalSaslStateError():
-                message = f"asks for no password there, and KAFKA_SECURITY_PROTOCOL is {self.protocol}"
-            case TimeoutError():
-                message = f"does not answer within {PROBE_SECONDS:g} s"
-            case OSError():
-                message = f"cannot be reached: {error.strerror or error}"
-            case _:
-                message = f"ends the connection, as it does when it wants {PROBABLY_MISSING[self.protocol]} ({error!r})"
-        return message
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of Kafka's clients, for processes that import this module when something failed."""
+    return (KafkaError,)
 
 
-def tls_context(
-    ca: Path | None, certificate: Path | None, key: Path | None, key_password: str | None
-) -> ssl.SSLContext:
-    """Return the TLS context of a client.
-
-    Args:
-        ca: PEM of the trusted authorities; None: those of the system.
-        certificate: PEM of the client's certificate and its chain, if brokers require one.
-        key: PEM of its key.
-        key_password: Of the key, if it is encrypted.
-
-    Raises:
-        OSError: a file cannot be read, or is not what it should be (ssl.SSLError).
-    """
-    context = ssl.create_default_context(cafile=ca)
-    if certificate is not None:
-        context.load_cert_chain(certificate, key, password=lambda: key_password or "")
-    return context
+def security(config: KafkaConfig) -> BaseSecurity:
+    """Return TLS and authentication for a FastStream broker."""
+    if config.protocol.startswith("SASL"):
+        return _SASL[config.mechanism](config.username, config.password, ssl_context=config.tls)
+    return BaseSecurity(ssl_context=config.tls)
 
 
-def config_errors(given: Mapping[str, Any]) -> list[str]:
-    """Return which settings of Kafka contradict each other, by the variables' names.
+async def diagnose(config: KafkaConfig) -> str:
+    """Try to connect, and return what prevents it as a message: aiokafka's own error has no reason."""
+    reasons = []
+    for host, port, _ in collect_hosts(config.bootstrap):
+        reason = await _try(config, host, port)
+        if reason is None:
+            return f"Kafka at {host}:{port} answers again"
+        reasons.append(f"Kafka at {host}:{port} {reason}")
+    return "; ".join(reasons)
 
-    Args:
-        given: The variables that are set; their values may be invalid.
-    """
-    protocol = given.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT"
-    if protocol not in get_args(Protocol):
-        return []  # reported already
-    errors = []
-    sasl = ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD")
-    tls = ("KAFKA_CA_FILE", "KAFKA_CERTIFICATE_FILE", "KAFKA_KEY_FILE")
-    if protocol.startswith("SASL"):
-        errors += [
-            f"{name}: missing; KAFKA_SECURITY_PROTOCOL {protocol} needs it" for name in sasl if not given.get(name)
-        ]
-    else:
-        errors += [f"{name}: KAFKA_SECURITY_PROTOCOL {protocol} does not use it" for name in sasl if given.get(name)]
-    if not protocol.endswith("SSL"):
-        errors += [f"{name}: KAFKA_SECURITY_PROTOCOL {protocol} does not use it" for name in tls if given.get(name)]
-        return errors
-    for one, other in (tls[1:], tls[:0:-1]):
-        if given.get(one) and not given.get(other):
-            errors.append(f"{other}: missing; {one} needs it")
-    ca, certificate, key = (_path(given.get(name)) for name in tls)
+
+async def describe_error(config: KafkaConfig, error: BaseException) -> str:
+    """Return a message for an error that a Kafka client raised."""
+    return await diagnose(config) if isinstance(error, KafkaConnectionError) else f"Kafka at {config}: {error!r}"
+
+
+async def _try(config: KafkaConfig, host: str, port: int) -> str | None:
     try:
-        ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        errors.append(f"KAFKA_CA_FILE: {ca}: {_describe_file_error(error)}")
-    if certificate is not None and key is not None:
-        try:
-            tls_context(None, certificate, key, given.get("KAFKA_KEY_PASSWORD"))
-        except OSError as error:
-            reason = _describe_file_error(error)
-            errors.append(f"KAFKA_CERTIFICATE_FILE, KAFKA_KEY_FILE: {certificate}, {key}: {reason}")
-    return errors
+        async with asyncio.timeout(PROBE_SECONDS):
+            connection = await create_conn(
+                host, port, request_timeout_ms=int(PROBE_SECONDS * 1000), **config.connection
+            )
+            try:
+                await connection.send(MetadataRequest([]))
+            finally:
+                connection.close()
+    except (OSError, KafkaError) as error:
+        return _describe(config, error)
+    return None
 
 
-def _path(value: Any) -> Path | None:
-    return Path(value) if value else None
-
-
-def _describe_file_error(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        reasons = {"KEY_VALUES_MISMATCH": "the key is not the certificate's", "NO_CERTIFICATE_OR_CRL_FOUND": "no PEM"}
-        return reasons.get(error.reason or "", f"not usable: {error.reason or error}")
-    return error.strerror or str(error)
+def _describe(config: KafkaConfig, error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            message = f"shows a certificate that is not trusted (KAFKA_CA_FILE): {error.verify_message}"
+        case ssl.SSLError() if error.reason in NO_TLS_ANSWER:
+            message = f"does not speak TLS, and KAFKA_SECURITY_PROTOCOL is {config.protocol}"
+        case ssl.SSLError():
+            message = f"aborts TLS: {error.reason}. Does it ask for a certificate (KAFKA_CERTIFICATE_FILE)?"
+        case SaslAuthenticationFailed() | AuthenticationFailedError():
+            message = f"refuses user {config.username!r} or its password (KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD)"
+        case UnsupportedSaslMechanismError():
+            message = f"does not support KAFKA_SASL_MECHANISM {config.mechanism}"
+        case IllegalSaslStateError():
+            message = f"asks for no password there, and KAFKA_SECURITY_PROTOCOL is {config.protocol}"
+        case TimeoutError():
+            message = f"does not answer within {PROBE_SECONDS:g} s"
+        case OSError():
+            message = f"cannot be reached: {error.strerror or error}"
+        case _:
+            message = f"ends the connection, as it does when it wants {PROBABLY_MISSING[config.protocol]} ({error!r})"
+    return message

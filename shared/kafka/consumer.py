@@ -9,15 +9,14 @@ from typing import Any
 from faststream.kafka import KafkaBroker
 
 from shared.kafka.adjusted_fetches import poll_seldom
-from shared.kafka.connection import CLIENT_METADATA_MAX_AGE_MS, KafkaConfig
+from shared.kafka.config import CLIENT_METADATA_MAX_AGE_MS, KafkaConfig
+from shared.kafka.connection import diagnose, security
 from shared.kafka.consumer_watch import ConsumerWatch, close_connections
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.logs import log
 from shared.retry import retry_until_done
 from shared.role import Process
 
-SESSION_TIMEOUT_MS = 6_000
-"""Silence after which Kafka reassigns a dead consumer's partitions: the least that brokers allow by default."""
 FETCH_WAIT_MS = 1_000
 """How long a broker waits for records before it answers that there are none; it answers at once when one arrives. Of an
 idle consumer this is nearly the whole cost. A fetch that waits delays other requests on its connection, and the first
@@ -36,7 +35,7 @@ def create_broker(
     """
     return KafkaBroker(
         kafka.bootstrap,
-        security=kafka.security,
+        security=security(kafka),
         allow_auto_create_topics=False,
         metadata_max_age_ms=metadata_max_age_ms,
         graceful_timeout=5,
@@ -82,7 +81,7 @@ async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:
         try:
             await broker.start()
         except KAFKA_ERRORS as error:
-            raise KafkaUnavailable(await kafka.diagnose()) from error
+            raise KafkaUnavailable(await diagnose(kafka)) from error
 
     await retry_until_done(start, on=KafkaUnavailable, what="join consumer groups")
     for subscriber in broker.subscribers:

@@ -24,8 +24,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.consumer_offsets import ConsumerOffsets, LogPosition, PositionMoved
 from shared.kafka.adjusted_fetches import adjust_fetches, asks_for_all
-from shared.kafka.connection import READ_COMMITTED
-from shared.kafka.consumer import SESSION_TIMEOUT_MS
+from shared.kafka.config import READ_COMMITTED, SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.kafka.topic_identity import read_identity, read_topic

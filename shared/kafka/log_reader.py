@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.config import READ_COMMITTED, KafkaConfig
 from shared.logs import log
 
 START_SECONDS = 30.0

@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 
 from shared.kafka.batch_producer import BatchProducer
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
+from shared.kafka.connection import diagnose
 from shared.logs import log
 from shared.retry import retry_until_done
 
@@ -73,7 +74,7 @@ class Producer:
             await producer.start()
         except KAFKA_ERRORS as error:
             await stop_producer(producer)
-            self._unavailable = await self._kafka.diagnose()
+            self._unavailable = await diagnose(self._kafka)
             raise KafkaUnavailable(self._unavailable) from error
         self._producer, self._failing = producer, False
 

@@ -25,7 +25,7 @@ from services.stats.queries import SQL as STATS_SQL
 from services.stats.shared_reads import open_snapshot
 from services.stats.statistics.report import read_page
 from services.stats.statistics.top_articles import DayRange, read_top_articles
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.postgres import open_pool
 from shared.sites_file import read_sites
 from shared.topic_check import alter_config, topic_client

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.topics import PAGE_VIEWS, create_topics
 from tests.chaos.oracle import Sending
 from tests.chaos.polling import becomes_true

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.topic_config import alter_config
 from shared.topic_check import topic_client
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation, RunningCounter

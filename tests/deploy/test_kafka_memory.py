@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
-from shared.kafka.connection import READ_COMMITTED
+from shared.kafka.config import READ_COMMITTED
 from shared.topics import COMPACTED, PAGE_VIEWS
 from tests.conftest import free_ports, wait_for
 

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.cli import recover
 from services.stats.settings import StatsSettings
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS, create_topics
 from tests.chaos.polling import becomes_true
 

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local import doctor as doctor_module
 from deploy.local.doctor import Installation, describe_numbers, unread_partitions
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.topic_config import alter_config
 from shared.topic_check import topic_client
 

@@ -2,7 +2,7 @@
 
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.verify.adjustments import verify_adjustments
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.postgres import open_pool
 from tests.restore.test_consumers_follow_their_database import (

@@ -25,7 +25,7 @@ from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.articles import Article, updated_at
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader, read_range
 from shared.postgres import open_pool
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS

@@ -26,7 +26,7 @@ from shared.articles import Article, Paragraph
 from shared.consumer_offsets import ConsumerOffsets
 from shared.events import Adjustment
 from shared.kafka import database_consumer
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 import trustme
 
-from shared.kafka.connection import KafkaConfig, tls_context
+from shared.kafka.config import KafkaConfig, tls_context
 from tests.conftest import PERSON, ROOT, SITES, Answer, answers, free_ports, lower, wait_for
 from tests.databases import url_of
 from tests.security.infrastructure import SecureKafka, SecurePostgres

@@ -24,7 +24,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.acls import READS, WRITES
-from shared.kafka.connection import KafkaConfig, tls_context
+from shared.kafka.config import KafkaConfig, tls_context
+from shared.kafka.connection import diagnose
 from shared.kafka.producer import stop_producer
 from shared.postgres import open_pool
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, SITE_STRUCTURE, TOPICS
@@ -78,7 +79,7 @@ async def test_every_authentication_method_is_accepted(infrastructure: Infrastru
     accesses.append(
         infrastructure.access("", bootstrap=infrastructure.kafka.mtls_bootstrap, protocol="SSL", tls=with_certificate)
     )
-    assert [await access.diagnose() for access in accesses] == [
+    assert [await diagnose(access) for access in accesses] == [
         f"Kafka at {access.bootstrap} answers again" for access in accesses
     ]
 
@@ -115,7 +116,7 @@ async def test_rejected_client_gets_reason_without_password(infrastructure: Infr
     """A client with wrong settings is rejected with a message that names the setting, but not the password."""
     changed, message = WRONG[wrong]
     access = infrastructure.access("presstally-stats", **changed(infrastructure))
-    diagnosis = await access.diagnose()
+    diagnosis = await diagnose(access)
     assert message in diagnosis
     assert access.password not in diagnosis
     producer = AIOKafkaProducer(**access.client, request_timeout_ms=3_000)

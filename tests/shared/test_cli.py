@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaTimeoutError, NoBrokersAvailable
 
 from shared.cli import Command, CommandError, ServiceCommandLine, open_command_pool, run_command
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.role import Role
 from shared.settings import Settings
 

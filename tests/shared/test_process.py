@@ -23,6 +23,9 @@ from shared.process import run_service
 from shared.role import Role
 from shared.settings import Settings
 
+if sys.argv[1] == "kafka":
+    from aiokafka.conn import AIOKafkaConnection
+
 @asynccontextmanager
 async def run_steady(settings, process):
     yield Role("steady")
@@ -30,7 +33,6 @@ async def run_steady(settings, process):
 
 @asynccontextmanager
 async def run_kafka(settings, process):
-    from aiokafka.conn import AIOKafkaConnection
     process.stop.set()
     yield Role("kafka")
     print(AIOKafkaConnection.send.__name__, flush=True)

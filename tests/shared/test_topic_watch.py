@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from shared import topic_watch
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.topic_config import alter_config
 from shared.topic_check import WantedTopic, topic_client
 from shared.topic_watch import TopicWatch

@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.settings import SettingsError
 from shared.site_structure import SiteStructure
 from shared.topics import (

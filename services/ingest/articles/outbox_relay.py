@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 
 from services.ingest.articles.relay_comparison import open_comparison
 from services.ingest.queries import SQL
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection, listening
 from shared.retry import Outage

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from services.ingest.articles.topic_recovery import ARTICLE_OFFSETS, TopicRecovery
 from services.ingest.articles.witness import Witness, commit_witness, read_last_given, read_witness
 from shared.kafka.adjusted_fetches import poll_seldom
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.logs import log
 from shared.postgres import Connection

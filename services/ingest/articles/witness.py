@@ -20,7 +20,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from services.ingest.queries import SQL
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.postgres import Connection
 from shared.retry import retry_until_done
 from shared.topics import ARTICLES

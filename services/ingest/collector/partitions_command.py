@@ -12,7 +12,7 @@ from services.ingest.collector.partition_router import ADD_COMMAND, read_plan
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.sites_file import read_sites
 from shared.topics import PAGE_VIEWS
 

@@ -22,7 +22,8 @@ from services.ingest.collector.partition_router import PartitionRouter, Partitio
 from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
 from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
 from shared.kafka.batch_producer import BatchProducer
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
+from shared.kafka.connection import describe_error
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
 from shared.retry import retry_until_done
@@ -273,7 +274,7 @@ class EventPublisher:
                 self._router.observe(await producer.start())
         except KAFKA_ERRORS as error:
             await stop_producer(producer)
-            raise KafkaUnavailable(await self._kafka.describe_error(error)) from error
+            raise KafkaUnavailable(await describe_error(self._kafka, error)) from error
         self._producer = producer
 
     async def _partitions_loop(self) -> None:

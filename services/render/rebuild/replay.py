@@ -17,7 +17,7 @@ from services.render.builder import store
 from services.render.builder.projections import PROJECTION_VERSION, lists_with_other_words
 from services.render.queries import GENERATIONS
 from shared.articles import Article
-from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.config import READ_COMMITTED, KafkaConfig
 from shared.postgres import POSTGRES_DATA_ERRORS
 from shared.progress_bar import progress_bar
 from shared.site_structure import SiteStructure, StaticPage, StructureIndex, StructureMessage

@@ -21,7 +21,7 @@ from aiokafka.structs import ConsumerRecord
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader, read_range
 from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.postgres import open_pool

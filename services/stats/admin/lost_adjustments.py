@@ -11,7 +11,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from services.stats.admin.verify.adjustments import READ_ADJUSTMENTS
 from shared.cli import CommandError
 from shared.events import Adjustment, ExcludedGroup
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader, read_range
 from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.kafka.topic_identity import read_topic

@@ -48,7 +48,7 @@ from services.stats.local_calendar import day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
-from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.config import READ_COMMITTED, KafkaConfig
 from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_identity import read_topic

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from services.stats.counting.article_spans import Step, SummedUntil, first_bounds, next_step
 from services.stats.counting.settled import settled_before
 from services.stats.queries import SQL
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.kafka.topic_identity import read_topic

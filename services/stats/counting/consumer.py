@@ -45,7 +45,7 @@ from services.stats.counting.rules import CountDeltas
 from services.stats.metrics import ASSIGNED, REBALANCES, RELOADS, REPLAYED
 from services.stats.settings import StatsSettings
 from shared.kafka.adjusted_fetches import fetch_what_is_taken
-from shared.kafka.connection import READ_COMMITTED
+from shared.kafka.config import READ_COMMITTED
 from shared.kafka.consumer import FETCH_WAIT_MS
 from shared.kafka.last_record import current_connection
 from shared.kafka.producer import KAFKA_ERRORS

@@ -5,7 +5,8 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.metrics import DEAD_LETTERS_DEPTH
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
+from shared.kafka.connection import describe_error
 from shared.kafka.log_reader import log_reader
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.retry import Outage
@@ -30,7 +31,7 @@ async def run_depth_metrics(kafka: KafkaConfig) -> None:
                     await asyncio.sleep(POLL_SECONDS)
         except KAFKA_ERRORS as error:
             DEAD_LETTERS_DEPTH.clear()
-            outage.failed(KafkaUnavailable(await kafka.describe_error(error)))
+            outage.failed(KafkaUnavailable(await describe_error(kafka, error)))
             await asyncio.sleep(POLL_SECONDS)
 
 

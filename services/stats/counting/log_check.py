@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.counting.store import Position
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.last_record import read_checksums
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_config import read_config

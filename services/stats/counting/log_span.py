@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from services.stats.metrics import LOG_SPAN_SECONDS
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.kafka.topic_config import read_config

@@ -17,7 +17,7 @@ from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.counting.site_structures import follow_structures
 from services.stats.settings import StatsSettings
 from services.stats.suspects.monitor import run_monitor
-from shared.kafka.connection import METADATA_MAX_AGE_MS
+from shared.kafka.config import METADATA_MAX_AGE_MS
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool

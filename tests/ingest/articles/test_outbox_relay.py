@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from services.ingest.articles import outbox_relay as module
 from services.ingest.articles.outbox_relay import TRANSACTIONAL_ID, is_cancelled, run_outbox_relay
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 
 
 class Producer:

@@ -19,7 +19,7 @@ from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.spool import Spool
 from shared.http.app import HttpApp, http_server
 from shared.http.direct import ServerLoop
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.process import DRAIN_SECONDS
 from shared.role import Process, Role
 from shared.sites import Site, Sites

@@ -21,7 +21,7 @@ from services.ingest.collector.partition_plan import NOTICE_MARGIN_MS, NOTICE_MS
 from services.ingest.collector.partition_router import PartitionRouter, PartitionsUnknown, add_entry, read_plan
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.spool import Spool, SpooledEvent
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.postgres import open_pool
 from shared.role import Process
 from tests.ingest.collector.fake_kafka import PARTITIONS, Broker

@@ -12,7 +12,7 @@ import pytest
 from services.ingest.collector.clock_check import ClockCheck
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.spool import Spool, SpooledEvent
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.producer import KafkaUnavailable
 from shared.role import Process
 from tests.ingest.collector.fake_kafka import PARTITIONS, Broker

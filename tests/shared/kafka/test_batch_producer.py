@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NotLeaderForPartit
 
 from shared.kafka import batch_producer
 from shared.kafka.batch_producer import BatchProducer, sequence_after
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 
 PARTITIONS = 3
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from shared.consumer_offsets import LogPosition
 from shared.kafka import database_consumer
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.database_consumer import DatabaseConsumer, parse_record
 from shared.kafka.topic_identity import TopicIdentity

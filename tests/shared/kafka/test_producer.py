@@ -6,7 +6,7 @@ import time
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.producer import KafkaUnavailable, Producer
 
 NOBODY = KafkaConfig("127.0.0.1:1")

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidConfigurationError, KafkaError, TopicAuthorizationFailedError
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.topic_config import alter_config, read_config, read_topics
 from shared.topic_check import topic_client
 

@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.adjustments import apply_adjustment
 from shared.events import Adjustment
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool

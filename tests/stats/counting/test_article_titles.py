@@ -9,7 +9,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.article_titles import save_link, save_title
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool

@@ -6,7 +6,7 @@ import pytest
 
 from services.stats.counting.log_check import LogChecker, Mismatch, PartitionLog, find_mismatch, refuse_timestamps
 from services.stats.counting.store import Position
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.last_record import record_checksum
 from shared.kafka.topic_config import alter_config
 from shared.kafka.topic_identity import TopicIdentity

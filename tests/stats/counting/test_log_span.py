@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.stats.counting import log_span
 from services.stats.counting.log_span import LogSpan, cut_span_seconds
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_config import alter_config
 from shared.topic_check import topic_client

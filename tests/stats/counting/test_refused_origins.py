@@ -9,7 +9,7 @@ from services.stats.counting.refused_origins import DAY_MS, KEPT_DAYS, ORIGINS_M
 from services.stats.shared_reads import open_snapshot
 from services.stats.statistics.report import read_refused_origins
 from shared.events import RefusedOrigin
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool

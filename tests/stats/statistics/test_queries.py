@@ -24,7 +24,7 @@ from services.stats.statistics.periods import bucket_edges, bucket_start, next_s
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
 from services.stats.statistics.top_articles import DayRange, range_of, read_online_now, read_sections, read_top_articles
 from shared.events import PageLive
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.config import KafkaConfig
 from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
