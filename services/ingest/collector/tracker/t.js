@@ -61,9 +61,9 @@ self.presstally?.view || frameElement?.ownerDocument.querySelector("script[data-
 
   let path, place, canonical, referrer = document.referrer.split("/")[2];
   let encode = (kind) => JSON.stringify({
-    id: uuid(), site, kind, path,
-    article: document.querySelector('meta[name="presstally:article"]')?.content || null,
-    referrer: referrer != location.host ? referrer : null,
+    site, kind, path, id: uuid(),
+    article: document.querySelector("meta[name='presstally:article']")?.content || null,
+    referrer: referrer == location.host ? null : referrer,
   });
   let beacon = (kind, body = "") => path && !isOff() && (
     navigator.sendBeacon?.(to, body = `[${[...body, encode(kind)]}]`) || post(body)
@@ -75,7 +75,7 @@ self.presstally?.view || frameElement?.ownerDocument.querySelector("script[data-
     if (pending || isOff()) return;
     // Of a canonical link only a path of http or https is used. A single-page application may keep the link of its first
     // page, which is then ignored.
-    let now = /^https?:...+?(\/[^?#]*)/.exec(document.querySelector("link[rel=canonical]")?.href)?.[1] || location.pathname;
+    let now = /^https?:...+?(\/[^?#]*)/.exec(document.querySelector("link[rel~=canonical]")?.href)?.[1] || location.pathname;
     path = (given || (now != canonical || location.pathname == place ? now : location.pathname)).slice(0, PATH_MAX);
     place = location.pathname;
     canonical = now;
