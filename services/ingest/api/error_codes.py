@@ -14,11 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.api.request_language import IS_VIETNAMESE, refusal_in_vietnamese
 from services.ingest.content.field_messages import MESSAGES, field_message
+from services.ingest.content.state_names import name_within_sentence
 from shared.http.problems import MEDIA_TYPE, Problem
 
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     "account_locked": ("The account is locked.", "Tài khoản đã bị khóa; hãy hỏi người quản trị."),
     "ambiguous_cookie": ("The session's cookie was sent twice.", "Cookie của phiên được gửi hai lần."),
+    "another_login": (
+        "It belongs to another log-in.",
+        "Phản hồi thuộc một lần đăng nhập khác; hãy đăng nhập lại từ đầu.",
+    ),
     "autosave_closed": ("An article was created from this text.", "Đã tạo bài từ bản đang viết này."),
     "autosave_elsewhere": (
         "Another tab has stored a text.",
@@ -48,6 +53,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "invalid_fields": ("Fields are not valid.", "Có trường không hợp lệ: {fields}."),
     "invalid_form": ("The form cannot be read.", "Biểu mẫu gửi lên không đọc được."),
     "invalid_idempotency_key": ("The Idempotency-Key is not valid.", "Mã chống lặp không hợp lệ."),
+    "invalid_id_token": (
+        "The provider's ID token is not valid.",
+        "Nơi đăng nhập chung gửi mã danh tính không hợp lệ; hãy đăng nhập lại.",
+    ),
     "invalid_if_match": ("The header If-Match is not valid.", "Tiêu đề If-Match không hợp lệ."),
     "invalid_json": ("The body is not valid JSON.", "Nội dung gửi không phải JSON hợp lệ."),
     "invalid_token": ("The token is not valid.", "Mã truy cập không hợp lệ hoặc đã hết hạn."),
@@ -188,19 +197,6 @@ def wants_vietnamese(accepted: str) -> bool:
     return best["vi"] > best["en"]
 
 
-_STATES = {
-    "draft": "bản nháp",
-    "in_review": "chờ duyệt",
-    "approved": "đã duyệt",
-    "scheduled": "đã hẹn giờ",
-    "published": "đang đăng",
-    "unpublished": "đã gỡ xuống",
-    "archived": "đã lưu kho",
-    "killed": "đã rút vĩnh viễn",
-}
-"""Of an article, in Vietnamese."""
-
-
 def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = "") -> dict[str, Any]:
     """Return a problem document with its code, and in Vietnamese with that sentence."""
     named = document.get("code")
@@ -209,8 +205,8 @@ def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = ""
     if vietnamese:
         fields = ", ".join(str(one.get("field", "")) for one in document.get("errors") or [])
         values = {**document, "fields": fields[:300]}
-        if document.get("state") in _STATES:
-            values["state"] = _STATES[document["state"]]
+        if isinstance(state := document.get("state"), str):
+            values["state"] = name_within_sentence(state, "vi")
         if document.get("errors"):
             changed["errors"] = [_in_vietnamese(one) for one in document["errors"]]
         told = refusal_in_vietnamese(code, document)

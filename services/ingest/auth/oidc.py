@@ -164,7 +164,7 @@ class Provider:
                 cannot be asked.
         """
         if not hmac.compare_digest(sent.get("state", "").encode(), pending.state.encode()):
-            raise refused("wrong_state", "The response belongs to another log-in; begin again.")
+            raise refused("another_login", "The response belongs to another log-in; begin again.")
         metadata = await self._describe()
         issuer = sent.get("iss")  # RFC 9207: whose response it is
         is_required = metadata.get("authorization_response_iss_parameter_supported") is True
@@ -196,7 +196,7 @@ class Provider:
         answer = await self._json(metadata["token_endpoint"], str(body).encode(), headers, "token_refused")
         token, access_token = answer.get("id_token"), answer.get("access_token")
         if not isinstance(token, str):
-            raise refused("invalid_token", "The provider has sent no ID token.")
+            raise refused("invalid_id_token", "The provider has sent no ID token.")
         return token, access_token if isinstance(access_token, str) else None
 
     async def _claims(
@@ -215,7 +215,7 @@ class Provider:
                 newer = await self._key_set(metadata, is_new=True) if attempt == 1 else keys
                 if newer is keys:
                     log.warning("ID token refused", reason=type(error).__name__)
-                    raise refused("invalid_token", "The provider's ID token is not valid.") from error
+                    raise refused("invalid_id_token", "The provider's ID token is not valid.") from error
                 keys = newer
         options: Any = {
             "iss": {"essential": True, "value": self.config.issuer},
@@ -229,13 +229,13 @@ class Provider:
             claims.validate(now=int(self.clock()), leeway=LEEWAY_SECONDS)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("ID token refused", reason=type(error).__name__, claim=getattr(error, "claim", None))
-            raise refused("invalid_token", "The provider's ID token is not valid.") from error
+            raise refused("invalid_id_token", "The provider's ID token is not valid.") from error
         return dict(claims)
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         subject, email = claims["sub"], claims.get("email")
         if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or "\0" in subject:
-            raise refused("invalid_token", "The provider's ID token is not valid.")
+            raise refused("invalid_id_token", "The provider's ID token is not valid.")
         is_verified = claims.get("email_verified") is True and isinstance(email, str)
         name = next((claims[one] for one in ("name", "preferred_username") if isinstance(claims.get(one), str)), "")
         found = claims.get(self.config.claim) if self.config.claim else None

@@ -7,6 +7,8 @@ have at most 255 characters". `{name}` stands for a value of the error.
 import re
 from collections.abc import Mapping
 
+from services.ingest.content.state_names import name_within_sentence
+
 Value = int | str
 VALUE_CHARACTERS_MAX = 400
 MESSAGES: Mapping[str, tuple[str, str]] = {
@@ -267,10 +269,13 @@ def field_message(code: str, values: Mapping[str, Value], *, vietnamese: bool = 
     Raises:
         KeyError: there is no such code, or it lacks a value that its sentence has.
     """
-    return _VALUE.sub(lambda name: _shown(values[name[1]], vietnamese), MESSAGES[code][1 if vietnamese else 0])
+    sentence = MESSAGES[code][1 if vietnamese else 0]
+    return _VALUE.sub(lambda name: _shown(name[1], values[name[1]], vietnamese), sentence)
 
 
-def _shown(value: Value, vietnamese: bool) -> str:
+def _shown(name: str, value: Value, vietnamese: bool) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", ".") if vietnamese else f"{value:,}"
+    if name == "state" and vietnamese:
+        return name_within_sentence(value, "vi")
     return value[:VALUE_CHARACTERS_MAX]

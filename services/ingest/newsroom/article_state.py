@@ -4,21 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.translations import Message, pgettext, translate
+from services.ingest.content.state_names import STATE_NAMES
+from shared.translations import Message, Words, pgettext, translate
 
-STATES = translate(
-    {
-        "draft": pgettext("state", "Draft"),
-        "in_review": pgettext("state", "Waits for approval"),
-        "approved": pgettext("state", "Approved"),
-        "scheduled": pgettext("state", "Scheduled"),
-        "published": pgettext("state", "Live"),
-        "unpublished": pgettext("state", "Taken down"),
-        "archived": pgettext("state", "Archived"),
-        "killed": pgettext("state", "Withdrawn"),
-        "returned": pgettext("state", "Returned"),
-    }
-)
+RETURNED = translate({"returned": pgettext("state", "Returned")})
+STATES = {language: Words({**names, **RETURNED[language]}) for language, names in STATE_NAMES.items()}
+"""What a list calls an article's state, by language: a draft that was sent back has a name of its own."""
 
 
 @dataclass(frozen=True)

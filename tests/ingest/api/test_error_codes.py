@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from services.ingest.api.error_codes import CATALOGUE, OF_STATUS, code_of, localized, wants_vietnamese
-from services.ingest.content.field_messages import MESSAGES
+from services.ingest.content.field_messages import MESSAGES, field_message
+from services.ingest.newsroom.article_state import STATES
 from shared.articles import State
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -33,15 +34,16 @@ def calls() -> Iterator[ast.Call]:
                 yield node
 
 
+def codes_named_by(call: ast.Call) -> set[str]:
+    assert isinstance(call.func, ast.Name)
+    given = [one.value for one in call.keywords if one.arg == "code"]
+    if call.func.id == "refused":
+        given.append(call.args[0])
+    return {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+
+
 def named_codes() -> set[str]:
-    found = set()
-    for call in calls():
-        assert isinstance(call.func, ast.Name)
-        given = [one.value for one in call.keywords if one.arg == "code"]
-        if call.func.id == "refused":
-            given.append(call.args[0])
-        found |= {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
-    return found
+    return {code for call in calls() for code in codes_named_by(call)}
 
 
 def test_every_raised_code_is_in_the_catalogue() -> None:
@@ -170,6 +172,18 @@ async def test_every_problem_of_the_api_has_a_code(api: Any) -> None:
 def test_states_are_named_in_vietnamese() -> None:
     """A refused step names the state as the newsroom does, and each state has a name."""
     for state in get_args(State):
+        name = STATES["vi"][state]
         said = localized({"code": "wrong_state", "state": state}, vietnamese=True)["detail"]
-        assert said.startswith("Không làm được từ trạng thái “")
-        assert f"“{state}”" not in said
+        assert said == f"Không làm được từ trạng thái “{name[0].lower()}{name[1:]}”."
+        values = {"state": state, "version": 3, "due": "2026-11-30"}
+        assert f"({name[0].lower()}{name[1:]})" in field_message("schedule_of_withdrawn", values, vietnamese=True)
+
+
+def test_code_whose_sentence_has_a_value_is_raised_with_it() -> None:
+    """A code has one meaning: nothing raises it without the values that its sentence names."""
+    values_of = {code: set(re.findall(r"\{(\w+)\}", vietnamese)) for code, (_, vietnamese) in CATALOGUE.items()}
+    assert {"state"} in values_of.values()
+    for call in calls():
+        for code in codes_named_by(call):
+            lacking = values_of.get(code, set()) - {one.arg for one in call.keywords}
+            assert not lacking, (code, lacking, ast.unparse(call))

@@ -55,7 +55,7 @@ async def test_response_without_a_begun_log_in_is_refused(newsroom: Newsroom, fa
     assert (refused.status, refused.json()["code"]) == (401, "no_pending_login")
     assert not victim.cookies
     await victim.call("GET", "/sessions/oidc")
-    assert (await victim.call("GET", f"/sessions/oidc/callback?{back}")).json()["code"] == "wrong_state"
+    assert (await victim.call("GET", f"/sessions/oidc/callback?{back}")).json()["code"] == "another_login"
 
 
 async def test_return_leads_into_the_newsroom_only(newsroom: Newsroom, fake: FakeProvider) -> None:
