@@ -1,6 +1,7 @@
 """`sites.toml`, or a folder of such files → the sites that this installation serves."""
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ def config_files(path: Path) -> list[Path]:
     if not files:
         raise SitesError(f"{path}: it has no file *.toml that declares a [[site]]")
     return files
+
+
+def check_theme_folders(sites: Sites, known: Collection[str] = ()) -> None:
+    """Check that the folder of each theme exists; only render knows what must be in it.
+
+    Args:
+        sites: As read.
+        known: Folders of themes that are in use already. They are not looked for: render has read them.
+
+    Raises:
+        SitesError: folders are missing; the message names each with its site.
+    """
+    missing = [
+        f"site {site.slug}: theme {site.theme}: no such folder"
+        for site in sites.values()
+        if site.theme and site.theme not in known and not Path(site.theme).is_dir()
+    ]
+    if missing:
+        raise SitesError("; ".join(missing))
 
 
 def _tables(file: Path) -> list[Any]:

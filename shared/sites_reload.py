@@ -1,12 +1,14 @@
 """Takes over changes of the sites' configuration while a process runs: the whole of it, or nothing.
 
 The files' dates, sizes and inodes are compared every few seconds: that also notices editors that write a new file and
-rename it, and the links of a Kubernetes ConfigMap, and works on every file system. A change is read once nothing has
-changed for SETTLE_SECONDS: half of a file may be valid, too. What a service would refuse at its start is refused here:
-the former configuration stays, with a log message, a warning in `/readyz` and a metric.
+rename it, and the links of a Kubernetes ConfigMap, and works on every file system. A change is read once the files have
+had the same content for SETTLE_SECONDS: half of a file may be valid, too. What a service would refuse at its start is
+refused here, and so is a new theme without its folder, by every service alike: the former configuration stays, with a
+log message, a warning in `/readyz` and a metric. Files whose content never stays the same are reported in the same way.
 """
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -19,12 +21,12 @@ from shared.logs import log
 from shared.metrics import SITES_RELOAD_SUCCESS, SITES_RELOAD_SUCCESSFUL
 from shared.settings import SettingsError
 from shared.sites import Sites, SitesError
-from shared.sites_file import is_config_file, read_sites
+from shared.sites_file import BYTES_MAX, check_theme_folders, config_files, is_config_file, read_sites
 
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 SETTLES_MAX = 30
-"""A file that somebody writes to all the time is read nevertheless."""
+"""Files whose content changes so many times in a row are reported."""
 LOOK_SECONDS_MIN = 0.1
 """Between two comparisons that requests ask for: a flood of unknown sites costs no more."""
 
@@ -51,9 +53,11 @@ class SitesReload:
         self._path = path
         self._public_url = public_url
         self._check = check
-        self._stamp = config_stamp(path)
-        self._unchanged_at = float("-inf")
+        self._stamp: _Stamp | None = config_stamp(path)
+        self._compared_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._is_unsettled = False
+        """The content changes all the time: no request waits for the end of that."""
         self.sites = read_sites(path, public_url)
         self.sites.refresh = self.refresh
         self.problem: str | None = None
@@ -75,31 +79,41 @@ class SitesReload:
         """Take over changes until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self.refresh()
+            await self._compare()
 
     async def refresh(self) -> bool:
         """Take over the configuration if it has changed; return whether the sites are others now.
 
         Also called before something is refused because no site declares it: processes notice a change at different
-        moments.
+        moments. It does not wait for files that are known to change all the time.
         """
-        changes, arrived = self._changes, time.monotonic()
-        await asyncio.sleep(max(0.0, self._unchanged_at + LOOK_SECONDS_MIN - arrived))
-        if self._unchanged_at < arrived:  # otherwise somebody else has compared since
-            if config_stamp(self._path) == self._stamp:
-                self._unchanged_at = time.monotonic()
-            else:
-                async with self._reading:
-                    await self._read_when_settled()
+        changes = self._changes
+        if not self._is_unsettled:
+            await self._compare()
         return self._changes != changes
+
+    async def _compare(self) -> None:
+        """Read the configuration if its files are others than those that were read last."""
+        arrived = time.monotonic()
+        await asyncio.sleep(max(0.0, self._compared_at + LOOK_SECONDS_MIN - arrived))
+        if self._compared_at >= arrived:  # somebody else has compared since
+            return
+        if config_stamp(self._path) == self._stamp:
+            self._compared_at = time.monotonic()
+            return
+        async with self._reading:
+            if self._compared_at < arrived:
+                await self._read_when_settled()
+                self._compared_at = time.monotonic()
 
     async def _read_when_settled(self) -> None:
         for _ in range(SETTLES_MAX):
             stamp = config_stamp(self._path)
             if stamp == self._stamp:
                 return
+            content = await asyncio.to_thread(config_digest, self._path)
             await asyncio.sleep(SETTLE_SECONDS)
-            if config_stamp(self._path) != stamp:
+            if await self._unchanged(stamp, content) is None:
                 continue
             try:
                 new = await asyncio.to_thread(self._read)
@@ -108,17 +122,37 @@ class SitesReload:
             except Exception as error:  # noqa: BLE001 - the former sites are in use, whatever is wrong with the new ones
                 problem = repr(error)
             else:
-                problem = None if config_stamp(self._path) == stamp else "it changed while it was read"
+                problem = None
+            newest = await self._unchanged(stamp, content)
+            if newest is None:
+                continue  # half of another one may have been read, and the reason may be gone with it
             if problem is None:
                 problem = self._take_over(new)
-            if config_stamp(self._path) != stamp:
-                continue  # the reason may be gone with it
-            self._stamp = stamp
+            self._stamp, self._is_unsettled = newest, False
             self._report(problem)
             return
+        self._stamp, self._is_unsettled = None, True  # of no configuration: it is read as soon as it stays the same
+        self._report(
+            f"{self._path}: its content changes all the time; it is read once it stays the same for"
+            f" {SETTLE_SECONDS:g} s"
+        )
+
+    async def _unchanged(self, stamp: _Stamp, content: str | None) -> _Stamp | None:
+        """Return the present stamp of files that have the same content still, however often they were written; or None.
+
+        Args:
+            stamp: The former one.
+            content: The digest of the content at that time; None if there was none.
+        """
+        present = config_stamp(self._path)
+        if present == stamp:
+            return present
+        is_same = content is not None and await asyncio.to_thread(config_digest, self._path) == content
+        return present if is_same else None
 
     def _read(self) -> Sites:
         new = read_sites(self._path, self._public_url)
+        check_theme_folders(new, {site.theme for site in self.sites.declared.values()})
         self._check(new)
         return new
 
@@ -163,6 +197,21 @@ def config_stamp(path: Path) -> _Stamp:
             return tuple(sorted(_file_stamp(one.name, one.path) for one in entries if is_config_file(one.name)))
     except OSError:  # it is a file, or missing
         return (_file_stamp(path.name, path),)
+
+
+def config_digest(path: Path) -> str | None:
+    """Return a digest of the content of a configuration, or None if it cannot be read or is too large to be one."""
+    digest = hashlib.sha256()
+    try:
+        for file in config_files(path):
+            if not file.is_file() or (size := file.stat().st_size) > BYTES_MAX:
+                return None
+            digest.update(f"{file.name}\0{size}\0".encode(errors="surrogateescape"))
+            with file.open("rb") as content:
+                digest.update(content.read(BYTES_MAX + 1))
+    except (OSError, SitesError):
+        return None
+    return digest.hexdigest()
 
 
 def _file_stamp(name: str, file: str | Path) -> tuple[Any, ...]:

@@ -28,7 +28,7 @@ from shared.origins import InvalidOriginError, normalize_origin
 from shared.settings import SettingsError
 from shared.site_structure import SiteStructure
 from shared.sites import Site, Sites, SitesError
-from shared.sites_file import read_sites
+from shared.sites_file import check_theme_folders, read_sites
 from shared.sites_reload import changed_sites
 
 DEFAULT = Path("sites.toml")
@@ -67,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     path: Path = parsed.path or _default_path()
     try:
         sites = read_sites(path, _public_url())
+        check_theme_folders(sites)
         for site in sites.values():
             check_theme(site)
         _check_tokens(sites)

@@ -238,6 +238,5 @@ def _doctor() -> int:
     os.environ.update(read_environment(home()))
     settings = Settings.load()
     database_url = settings.database_url.get_secret_value()
-    return run_doctor(
-        Installation(home(), state["ports"], state["parts"], settings.kafka, database_url, settings.replication)
-    )
+    stores = settings.kafka, database_url, settings.sites, settings.replication
+    return run_doctor(Installation(home(), state["ports"], state["parts"], *stores))

@@ -19,6 +19,8 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
 from shared.kafka.config import READ_COMMITTED, KafkaConfig
+from shared.sites import SitesError
+from shared.sites_file import check_theme_folders, read_sites
 from shared.topic_check import check_topics, topic_client
 from shared.topics import PAGE_VIEWS, TOPICS, wanted_topics
 
@@ -56,6 +58,8 @@ class Installation(NamedTuple):
     parts: dict[str, int]
     kafka: KafkaConfig
     database_url: str
+    sites: Path = Path("sites.toml")
+    """Where its sites are declared."""
     replication: int = 1
     """Copies of each topic that were asked for."""
 
@@ -298,7 +302,18 @@ async def _disk(installation: Installation) -> list[Finding]:
     return [Finding(free >= FREE_BYTES_MIN, message)]
 
 
+async def _sites(installation: Installation) -> list[Finding]:
+    """Check what the services would read at their next start: the folder of a theme may be gone since the last one."""
+    try:
+        sites = await asyncio.to_thread(read_sites, installation.sites)
+        check_theme_folders(sites)
+    except SitesError as error:
+        return [Finding(False, f"sites: a service would not start with them: {error}")]
+    return [Finding(True, f"sites: {len(sites)} declared in {installation.sites}")]
+
+
 CHECKS: dict[str, Check] = {
+    "sites": _sites,
     "processes": _processes,
     "readiness": _readiness,
     "gateway": _gateway,

@@ -22,7 +22,7 @@ from deploy.local.readiness import answers, describe_not_ready, read_problems
 from deploy.local.state import sites_path, write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 from shared.sites import Sites, SitesError
-from shared.sites_file import read_sites
+from shared.sites_file import check_theme_folders, read_sites
 
 SERVICES = {
     "ingest": ["services.ingest", "collector"],
@@ -85,6 +85,7 @@ class Stack:
             self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor
             environment = self._environment()
             self._sites = read_sites(Path(environment["PRESSTALLY_SITES"]), environment["PRESSTALLY_PUBLIC_URL"])
+            check_theme_folders(self._sites)  # before anything is started; render would refuse it as the last one
             article, not_ready = self._start()
             self._print_urls(article, not_ready)
             # After the URLs: `make up` prints what comes before it.

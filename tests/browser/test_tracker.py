@@ -28,7 +28,7 @@ def test_each_page_load_is_one_view(visitor: BrowserVisitor) -> None:
 
 
 def test_page_restored_from_bfcache_is_a_view(visitor: BrowserVisitor) -> None:
-    """Going back restores the page without loading it, which is one more view of its own path, of a link with two words in `rel`."""
+    """Going back restores the page without loading it: one more view of its own path, that of its canonical link."""
     canonical = '<link rel="alternate Canonical" href="https://haihau.example/one.html">'
     tab = visitor.browser.open(
         visitor.page("/one", canonical + "<script>onpageshow = (e) => window.kept = e.persisted</script>")

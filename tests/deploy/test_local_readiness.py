@@ -276,6 +276,15 @@ def test_invalid_sites_are_reported_before_anything_starts(
     assert line.startswith(f"presstally: {tmp_path}/sites.toml: site nam-dinh: timezone 'Asia/Hanoi' is not")
 
 
+def test_missing_theme_is_reported_before_anything_starts(
+    stack_of: Callable[[str], Stack], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence is that of render, which would have been the last one to start."""
+    assert stack_of(site("nam-dinh") + 'theme = "xanh"\n').run() == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == f"presstally: site nam-dinh: theme {tmp_path}/xanh: no such folder"
+
+
 def test_sample_of_another_port_has_this_ports_url(
     stack_of: Callable[[str], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,15 @@ def test_sites_check_says_what_changes_in_the_running_installation(
     assert "nothing changes" in capsys.readouterr().out
 
 
+def test_sites_check_names_the_site_whose_theme_is_missing(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A theme without a folder is refused, with its path, before anything else is said."""
+    file.write_text(TABLE + 'theme = "themes/xanh"\n', encoding="utf-8")
+    assert command.run(["check", str(file)]) == 1
+    printed = capsys.readouterr()
+    missing = f"site haihau: theme {file.with_name('themes') / 'xanh'}: no such folder"
+    assert (printed.out, printed.err) == ("", f"presstally sites: {missing}\n")
+
+
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"sites": [1]}', b'{"sites": {"a": 1}}'])
 def test_sites_check_of_an_odd_answer_is_a_note(
     file: Path, service: tuple[str, list[bytes]], answer: bytes, capsys: pytest.CaptureFixture[str]

@@ -199,6 +199,23 @@ async def test_clock_difference_is_shown_with_its_direction(
     assert (finding.is_fine, text in finding.message) == (is_fine, True)
 
 
+async def test_sites_that_no_service_would_start_with_are_reported(tmp_path: Path) -> None:
+    """A theme's folder that was removed and a half-written file are named before a restart fails by them."""
+    sites = tmp_path / "sites.toml"
+    sites.write_text('[[site]]\nslug = "a"\nname = "A"\norigins = ["https://a.vn"]\ntimezone = "UTC"\ntheme = "t"\n')
+    installation = Installation(tmp_path, {}, {}, KafkaConfig("127.0.0.1:1"), "", sites)
+    (finding,) = await doctor_module._sites(installation)
+    missing = f"site a: theme {tmp_path / 't'}: no such folder"
+    assert finding == (False, f"sites: a service would not start with them: {missing}")
+    (tmp_path / "t").mkdir()
+    (finding,) = await doctor_module._sites(installation)
+    assert finding == (True, f"sites: 1 declared in {sites}")
+    sites.write_text("[[site")
+    (finding,) = await doctor_module._sites(installation)
+    assert not finding.is_fine
+    assert "is not TOML" in finding.message
+
+
 async def test_what_several_services_report_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence of several processes and roles is printed once, with the names of all; others have their own."""
     refused = "the sites' configuration is refused: x"

@@ -138,6 +138,85 @@ async def test_file_that_is_being_written_is_not_read(file: Path) -> None:
     assert reload.problem is None
 
 
+async def test_file_that_is_written_again_and_again_with_one_content_is_read(file: Path) -> None:
+    """A program that writes a file all the time delays nothing: what does not change is settled."""
+    reload = SitesReload(file, None)
+    reload.sites.on_change(lambda: seen.append(list(reload.sites)))
+    seen: list[list[str]] = []
+    number = 0
+
+    def written_again(path: Path) -> tuple[object, ...]:
+        nonlocal number
+        number += 1
+        replaced(file, one("c"))
+        os.utime(file, ns=(number, number))
+        return config_stamp(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sites_reload, "config_stamp", written_again)
+        assert await reload.refresh()
+    assert (seen, reload.problem, REGISTRY.get_sample_value(OK)) == ([["c"]], None, 1)
+    assert not await reload.refresh()
+
+
+async def test_file_that_never_settles_is_told_and_read_once_it_does(file: Path) -> None:
+    """Half of a file is never used: a warning and the metric tell of it, and no request waits for it."""
+    reload, number = SitesReload(file, None), 0
+
+    def changed(path: Path) -> tuple[object, ...]:
+        nonlocal number
+        number += 1
+        replaced(file, one(f"c{number}"))
+        return config_stamp(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sites_reload, "config_stamp", changed)
+        assert not await reload.refresh()
+        compared = number
+        assert compared > sites_reload.SETTLES_MAX
+        assert await asyncio.gather(*(reload.refresh() for _ in range(9))) == [False] * 9
+        assert number == compared
+    assert list(reload.sites) == ["a", "b"]
+    assert "its content changes all the time" in reload.warnings()[0]
+    assert REGISTRY.get_sample_value(OK) == 0
+    async with running(reload):
+        await until(lambda: list(reload.sites) == [f"c{number}"])
+    assert (reload.warnings(), REGISTRY.get_sample_value(OK)) == ([], 1)
+
+
+async def test_requests_that_wait_for_one_reading_do_not_read_again(file: Path) -> None:
+    """Those that came while it was read are answered by that reading, also if it was refused or never settled."""
+    reload, number = SitesReload(file, None), 0
+
+    def changed(path: Path) -> tuple[object, ...]:
+        nonlocal number
+        number += 1
+        replaced(file, one(f"c{number}"))
+        return config_stamp(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sites_reload, "config_stamp", changed)
+        await asyncio.gather(*(reload.refresh() for _ in range(50)))
+    assert number <= 50 + 4 * sites_reload.SETTLES_MAX
+
+
+async def test_new_theme_without_its_folder_is_refused_by_every_service(file: Path) -> None:
+    """All or nothing: services that render no page refuse it as render does; a theme in use is not looked for."""
+    reload = SitesReload(file, None)
+    folder = file.with_name("theme")
+    file.write_text(one("a", more='theme = "theme"') + one("c"))
+    assert not await reload.refresh()
+    assert f"site a: theme {folder}: no such folder" in reload.warnings()[0]
+    assert list(reload.sites) == ["a", "b"]
+    folder.mkdir()
+    os.utime(file)
+    assert await reload.refresh()
+    folder.rmdir()
+    file.write_text(one("a", more='theme = "theme"') + one("d"))
+    assert await reload.refresh()
+    assert (list(reload.sites), reload.warnings()) == (["a", "d"], [])
+
+
 @pytest.mark.parametrize("error", [SettingsError("a token is missing"), RuntimeError("unexpected")])
 async def test_sites_that_the_service_refuses_are_not_used(file: Path, error: Exception) -> None:
     """What the service checks at its start is checked again, and any failure of it is a refusal."""
