@@ -18,6 +18,6 @@ STATE_NAMES = translate(
 
 
 def name_within_sentence(state: str, language: str) -> str:
-    """Return a state's name as it stands within a sentence, or the state itself if it is none of an article."""
+    """Return a state's name as it stands within a sentence, or another text unchanged."""
     name = str(STATE_NAMES[language].get(state, state))
     return name[:1].lower() + name[1:]
