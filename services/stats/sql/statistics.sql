@@ -234,18 +234,22 @@ WHERE site = $1 AND excluded_to > $2 AND excluded_from < $3 ORDER BY created_at 
 
 -- name: evidence
 -- $2, $3: begin and end of a local day. By hour and group, and for the whole day (hour is null) by group. Groups with fewer
--- than $4 silent visitor IDs are summed as one, that of OTHERS.
-WITH hours AS (
+-- than $4 silent visitor IDs are summed as one, that of OTHERS. confirmed_after: confirmed in the hour after it.
+WITH sums AS (
     SELECT hour, agent, sum(views)::bigint AS views, sum(arrivals)::bigint AS arrivals, sum(confirmed)::bigint AS confirmed,
         bit_count(bit_or(networks))::integer AS network_bits
     FROM stats.evidence
     WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
         AND site = $1 AND hour >= $2 AND hour < $3
     GROUP BY GROUPING SETS ((hour, agent), (agent))
+), hours AS (
+    SELECT *, CASE WHEN lead(hour) OVER later <= hour + 3600 THEN lead(confirmed) OVER later ELSE 0 END AS confirmed_after
+    FROM sums
+    WINDOW later AS (PARTITION BY agent ORDER BY hour)
 )
-SELECT hour, agent, views, arrivals, confirmed, network_bits FROM hours
+SELECT hour, agent, views, arrivals, confirmed, network_bits, confirmed_after FROM hours
 WHERE agent <> -1 AND arrivals - confirmed >= $4
 UNION ALL
-SELECT hour, -1, sum(views)::bigint, sum(arrivals)::bigint, sum(confirmed)::bigint, 0 FROM hours
+SELECT hour, -1, sum(views)::bigint, sum(arrivals)::bigint, sum(confirmed)::bigint, 0, 0 FROM hours
 WHERE agent = -1 OR arrivals - confirmed < $4
 GROUP BY hour

@@ -42,11 +42,18 @@ class GroupNumbers(NamedTuple):
     confirmed: int
     network_bits: int
     """Bits that are set in the sketch of its networks."""
+    confirmed_after: int = 0
+    """Visitor IDs whose page answered in the hour after: some of them may have come in this one."""
 
     @property
     def silent(self) -> int:
         """Visitor IDs that came and whose page did not answer."""
         return max(0, self.arrivals - self.confirmed)
+
+    @property
+    def is_mostly_silent(self) -> bool:
+        """Whether most pages did not answer, also if all answers of the hour after are theirs."""
+        return self.silent - self.confirmed_after >= SILENT_SHARE_MIN * max(1, self.arrivals)
 
 
 class Suspect(NamedTuple):
@@ -140,7 +147,7 @@ def _suspect(
 
 def _suspicious(groups: Sequence[GroupNumbers]) -> dict[int, GroupNumbers]:
     """Return the suspicious ones of the groups of one hour or day, by agent."""
-    silent = [one for one in groups if one.agent != OTHERS and one.silent >= SILENT_SHARE_MIN * max(1, one.arrivals)]
+    silent = [one for one in groups if one.agent != OTHERS and one.is_mostly_silent]
     rest = [one for one in groups if one not in silent]
     if sum(one.arrivals for one in rest) < REST_MIN or _silent_share(rest) > REST_SILENT_SHARE_MAX:
         return {}

@@ -37,12 +37,16 @@ def groups_of(rows: Sequence[EvidenceRow]) -> list[GroupNumbers]:
             for hour in (row.hour, None):
                 sums[hour, row.agent].update(views=row.views, arrivals=row.arrivals, confirmed=row.confirmed)
                 bits[hour, row.agent] |= int.from_bytes(row.networks)
+    after = {(hour and hour - 3_600, agent): one["confirmed"] for (hour, agent), one in sums.items() if hour}
     merged: defaultdict[tuple[int | None, int], Counter[str]] = defaultdict(Counter)
     for (hour, agent), one in sums.items():
         is_small = agent == OTHERS or one["arrivals"] - one["confirmed"] < SMALL_MAX
         merged[hour, OTHERS if is_small else agent] += one
     return [
-        GroupNumbers(hour, agent, one["views"], one["arrivals"], one["confirmed"], bits[hour, agent].bit_count())
+        GroupNumbers(
+            *(hour, agent, one["views"], one["arrivals"], one["confirmed"], bits[hour, agent].bit_count()),
+            confirmed_after=0 if agent == OTHERS else after.get((hour, agent), 0),
+        )
         for (hour, agent), one in merged.items()
     ]
 

@@ -14,7 +14,7 @@ from shared.postgres import open_pool
 from shared.sites import Sites
 from tests.stats.counting.test_whole_path import count_all
 from tests.stats.suspects.scores import evidence_of, groups_of
-from tests.stats.suspects.traffic import FLEET, HOUR, MIDNIGHT, PEOPLE, SITE, day_of
+from tests.stats.suspects.traffic import FLEET, HOUR, MIDNIGHT, PEOPLE, SITE, Crowd, day_of
 
 SITES = Sites({SITE.slug: SITE})
 NOON_SECONDS = (MIDNIGHT + 12 * HOUR) // 1000
@@ -29,10 +29,11 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 async def test_stored_evidence_names_what_the_records_name(pool: asyncpg.Pool) -> None:
     """Postgres adds up the groups of a day as plain code does; command, metric and log say the same of them."""
-    traffic = day_of(1, [*PEOPLE, FLEET], part=0.05)
+    traffic = day_of(1, [*PEOPLE, FLEET, Crowd("view of another app", 8_000, 0, 0.5, 1, hours=(7, 9))], part=0.05)
     for number, records in traffic.partitions.items():
         await count_all(pool, number, records, [(len(records) // 3, True), (len(records) // 2, False)])
     expected = groups_of(evidence_of(traffic))
+    assert any(one.confirmed_after for one in expected)
     found = await read_groups(pool, SITE, NOON_SECONDS)
     key = lambda one: (one.hour is None, one.hour or 0, one.agent)  # noqa: E731 - short
     small = [one._replace(network_bits=0) if one.agent < 0 else one for one in expected]

@@ -5,7 +5,7 @@ import pytest
 from services.stats.counting.evidence import NETWORK_BITS, OTHERS
 from services.stats.suspects.finding import GroupNumbers, estimate_networks, find_suspects
 from tests.stats.suspects.scores import score
-from tests.stats.suspects.traffic import FLEETS, HOUR, MIDNIGHT, PEOPLE, day_of
+from tests.stats.suspects.traffic import FLEETS, HOUR, MIDNIGHT, PEOPLE, PUSH, day_of
 
 SMALL, LARGER = 0.12, 0.4
 FLEET_PART = 0.2
@@ -19,6 +19,13 @@ PEOPLE_NAMED_MAX = 0.001
 def test_day_of_people_names_nobody(seed: int) -> None:
     """Readers, a story that spreads, apps, a school, an office, a carrier and browsers without scripts are people."""
     assert score(day_of(seed, PEOPLE, part=LARGER if seed < 2 else SMALL)).suspects == []
+
+
+def test_readers_at_the_end_of_an_hour_are_not_named() -> None:
+    """A message to the phones of an app brings hundreds whose pages answer in the hour after."""
+    traffic = day_of(1, [*PEOPLE, PUSH], part=SMALL)
+    for until_ms in (None, MIDNIGHT + 10 * HOUR + HOUR * 2 // 3):
+        assert score(traffic, until_ms).suspects == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -43,7 +50,11 @@ def test_other_fleets_are_named_too(fleet: object) -> None:
 def group(agent: int, arrivals: int, confirmed: int, **fields: int) -> list[GroupNumbers]:
     """Return the evidence of a group in one hour, and of its day."""
     networks, views = fields.get("network_bits", NETWORK_BITS), fields.get("views", arrivals)
-    return [GroupNumbers(hour, agent, views, arrivals, confirmed, networks) for hour in (7_200, None)]
+    later = fields.get("confirmed_after", 0)
+    return [
+        GroupNumbers(7_200, agent, views, arrivals, confirmed, networks, later),
+        GroupNumbers(None, agent, views, arrivals, confirmed + later, networks),
+    ]
 
 
 REST = group(OTHERS, 300, 250, network_bits=0)
@@ -55,6 +66,8 @@ REST = group(OTHERS, 300, 250, network_bits=0)
         ([*group(7, 500, 20), *REST], True),
         ([*group(7, 199, 0), *REST], False),  # few
         ([*group(7, 500, 110), *REST], False),  # some answer
+        ([*group(7, 500, 20, confirmed_after=81), *REST], False),  # some answer in the hour after
+        ([*group(7, 500, 20, confirmed_after=79), *REST], True),
         ([*group(7, 500, 20, network_bits=170), *REST], False),  # a carrier
         ([*group(7, 500, 20, views=560), *REST], False),  # they read
         ([*group(7, 500, 20), *group(OTHERS, 300, 150)], False),  # nobody answers

@@ -44,6 +44,7 @@ class Crowd:
         hours: First hour, and the one after the last; or all, in the rhythm of a day.
         articles: How many articles they read; 1: a story that spreads. 0: the home page.
         referrer: Of the first view.
+        last_seconds: They come in so many seconds at the end of an hour.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Crowd:
     hours: tuple[int, int] | None = None
     articles: int = 400
     referrer: str | None = None
+    last_seconds: int = 3_600
 
     @property
     def is_fleet(self) -> bool:
@@ -74,6 +76,10 @@ PEOPLE = [
     Crowd("office behind a firewall", 900, 2.5, 1.0, 700, "Windows NT Chrome/", "203.0.113.9", (8, 17), 60),
     Crowd("browsers without scripts", 300, 0.6, 1.0, 4, "Opera Mini/", "carrier"),
 ]
+PUSH = Crowd(
+    "message to phones", 4_000, 0.0, 0.1, 1, "iPhone Mobile Safari/", hours=(9, 10), articles=1, last_seconds=20
+)
+"""Readers of one app who come at once, at the end of an hour: most pages answer in the next one."""
 FLEET = Crowd("fleet of one agent", 40_000, 0.0, 1.0, 1, "Windows NT 10.0 Chrome/119", "homes", (9, 24), 400)
 FLEETS = [
     FLEET,
@@ -137,7 +143,8 @@ def _visit(random: Random, crowd: Crowd, traffic: Traffic) -> Iterator[tuple[int
     visitor = derive_visitor_id(SALT, SITE.slug, network_address, agent)
     client = derive_client(SALT, SITE.slug, network_address, agent)
     hour = random.choices(range(24), RHYTHM)[0] if crowd.hours is None else random.randrange(*crowd.hours)
-    at, where = MIDNIGHT + hour * HOUR + random.randrange(HOUR), int(visitor, 16)
+    last = crowd.last_seconds * 1_000
+    at, where = MIDNIGHT + (hour + 1) * HOUR - last + random.randrange(last), int(visitor, 16)
     is_silent = random.random() < crowd.silent
     before = traffic.visitors.get(visitor)
     first = min(at, before.first_view) if before else at
