@@ -1,8 +1,10 @@
 """The producer of whole batches, against a real broker: order, repetitions, and what is unknown after an error."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, NotLeaderForPartitionError, UnknownTopicOrPartitionError
 
+from deploy.local.bootstrap import jars_folder, java_command
+from deploy.local.kafka import PROPERTIES, Kafka
 from shared.kafka import batch_producer
 from shared.kafka.batch_producer import BatchProducer, sequence_after
 from shared.kafka.config import KafkaConfig
@@ -32,8 +36,10 @@ async def topic(broker_alone: str) -> str:
 
 
 @asynccontextmanager
-async def started(broker: str, topic: str, batch_bytes: int = 100_000) -> AsyncIterator[BatchProducer]:
-    async with asyncio.timeout(30):
+async def started(
+    broker: str, topic: str, batch_bytes: int = 100_000, seconds: float = 30
+) -> AsyncIterator[BatchProducer]:
+    async with asyncio.timeout(seconds):
         producer = BatchProducer(KafkaConfig(broker), topic, batch_bytes=batch_bytes, request_seconds=5)
         try:
             assert await producer.start() == PARTITIONS
@@ -129,6 +135,84 @@ async def test_partition_that_moves_is_sent_to_its_new_leader(
         assert sorted(one.partition for one in appended) == [0, 1]
         assert len(requests) == 2
     assert await logged(broker_alone, topic) == {0: values(1), 1: values(1), 2: []}
+
+
+class JoiningBroker(Kafka):
+    """Broker 2 of the cluster of a broker that is running, which stays its controller."""
+
+    def prepare_in(self, cluster: str) -> None:
+        """Write the configuration, and format the storage for that cluster."""
+        text = PROPERTIES.format(
+            port=self._port, controller_port=self._controller_port, data=self._properties.parent / "data"
+        )
+        listener = f",CONTROLLER://127.0.0.1:{self._controller_port}"
+        for own, new in (("=broker,controller", "=broker"), ("node.id=1", "node.id=2"), (listener, "")):
+            assert own in text
+            text = text.replace(own, new)
+        self._properties.parent.mkdir()
+        self._properties.write_text(text)
+        tool = [self._java, "-cp", self._class_path, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        subprocess.run([*tool, "-c", str(self._properties)], check=True, capture_output=True)
+
+
+async def brokers_of(bootstrap: str) -> tuple[str, set[int]]:
+    """Return the id of a cluster and its live brokers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        found = await admin.describe_cluster()
+    finally:
+        await admin.close()
+    return found["cluster_id"], {one["node_id"] for one in found["brokers"]}
+
+
+async def until_brokers_are(bootstrap: str, expected: set[int]) -> None:
+    async with asyncio.timeout(120):
+        while (await brokers_of(bootstrap))[1] != expected:  # noqa: ASYNC110 - Kafka has no event for it
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def second_broker(
+    broker_alone: str, tmp_path: Path, free_ports: Callable[[int], int]
+) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A second broker of the same cluster; afterwards the first is alone again."""
+    java = java_command()
+    assert java is not None
+    cluster, _ = await brokers_of(broker_alone)
+    controller_port = int(broker_alone.rpartition(":")[2]) + 1
+    server = JoiningBroker(tmp_path / "second", jars_folder(), java, free_ports(1), controller_port)
+    await asyncio.to_thread(server.prepare_in, cluster)
+    with (tmp_path / "kafka.log").open("wb") as log:
+        process = subprocess.Popen(server.command(), env=server.environment(), stdout=log, stderr=log)  # noqa: ASYNC220 - it only starts
+    try:
+        await until_brokers_are(broker_alone, {1, 2})
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+        await until_brokers_are(broker_alone, {1})
+
+
+async def test_batches_of_a_killed_leader_are_appended_once_by_the_next_one(
+    broker_alone: str, second_broker: subprocess.Popen[bytes]
+) -> None:
+    """A real broker dies while batches are sent to it: each is in the log once, in order, and the producer goes on."""
+    topic = f"moving-{uuid4()}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker_alone)
+    await admin.start()
+    replicas = {0: [2, 1], 1: [1, 2], 2: [2, 1]}
+    await admin.create_topics([NewTopic(topic, -1, -1, replica_assignments=replicas)])
+    await admin.close()
+    async with started(broker_alone, topic, seconds=120) as producer:
+        for number in range(30):
+            if number == 10:
+                assert [producer._leader(one) for one in replicas] == [2, 1, 2]
+                asyncio.get_running_loop().call_soon(second_broker.kill)
+            await producer.send({one: values(5, f"{number}-") for one in replicas})
+        assert [producer._leader(one) for one in replicas] == [1, 1, 1]
+    sent = [value for number in range(30) for value in values(5, f"{number}-")]
+    assert await logged(broker_alone, topic) == dict.fromkeys(replicas, sent)
 
 
 async def test_unknown_leader_is_waited_for(broker_alone: str, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
