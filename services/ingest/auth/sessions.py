@@ -81,9 +81,8 @@ class Sessions:
         self._pool = pool
         self.idle = idle
         self.lifetime = lifetime
-        self._recent: dict[
-            bytes, None
-        ] = {}  # cookies that were valid: their lookups do not wait for those of invented ones
+        self._recent: dict[bytes, None] = {}
+        """Digests of cookies that were valid: their lookups do not wait for those of invented ones."""
         self._unknown = FairLimit(
             "unknown sessions",
             running_max=UNKNOWN_RUNNING_MAX,

@@ -167,7 +167,7 @@ def open_folder(path: Path, *, with_gzip: bool = False) -> Iterator[ExportFolder
     """Create a folder, lock it against a second export, and yield it; `with_gzip`: files also compressed.
 
     Raises:
-        FolderError: somebody is at work there, or it holds what no export wrote.
+        ExportFolderError: somebody is at work there, or it holds what no export wrote.
     """
     path.mkdir(parents=True, exist_ok=True)
     manifest = path / MANIFEST
@@ -176,10 +176,24 @@ def open_folder(path: Path, *, with_gzip: bool = False) -> Iterator[ExportFolder
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not manifest.exists() and any(path.iterdir()):
             raise ExportFolderError(f"{path} is not empty and has no {MANIFEST}: it is not an export")
-        before = set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.exists() else set()
+        before = _read_manifest(manifest)
         with manifest.open("a", encoding="utf-8", buffering=1) as log:
             yield ExportFolder(path, log, before, with_gzip=with_gzip)
     except BlockingIOError as error:
         raise ExportFolderError(f"another export writes to {path}") from error
     finally:
         os.close(lock)
+
+
+def _read_manifest(manifest: Path) -> set[str]:
+    """Return the files that a manifest lists, without the beginning of a line that a full disk has cut.
+
+    That one is cut off: the next name would be appended to it, and it may be the name of a folder. Its file was never
+    written.
+    """
+    if not manifest.exists():
+        return set()
+    listed, newline, rest = manifest.read_bytes().rpartition(b"\n")
+    if rest:
+        os.truncate(manifest, len(listed + newline))
+    return set(listed.decode().splitlines())

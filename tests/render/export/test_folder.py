@@ -69,6 +69,21 @@ def test_file_that_the_disk_takes_in_part_only_is_an_error(tmp_path: Path) -> No
     assert (tmp_path / "a.html").read_bytes() == LARGE.body
 
 
+def test_list_of_files_that_a_full_disk_has_cut_is_continued(tmp_path: Path) -> None:
+    """The beginning of a name may be that of a folder: it is no file, and no name is appended to it."""
+    with open_folder(tmp_path) as folder:
+        folder.put("old/c.html", LARGE)
+        folder.remove_stale()
+    with (tmp_path / MANIFEST).open("a") as manifest:
+        manifest.write("old")  # of "old/d.html", for which there was no room
+    with open_folder(tmp_path) as folder:
+        folder.put("e.html", LARGE)
+        listed = (tmp_path / MANIFEST).read_text()
+        folder.remove_stale()
+    assert listed == "old/c.html\ne.html\n"
+    assert sorted(file.name for file in tmp_path.iterdir()) == [MANIFEST, "e.html"]
+
+
 def test_open_folder_of_somebody_else_or_in_use_is_refused(tmp_path: Path) -> None:
     """A folder with other files, and one that another export is writing, are not touched."""
     (tmp_path / "letter.txt").write_text("mine")
