@@ -133,7 +133,7 @@ class SaltStore:
             self._partition_published = True
         for key in sorted(self._unpublished):
             await self._publish_salt(*key, now)
-        self._unpublished.clear()
+            self._unpublished.discard(key)  # and no others: requests may have made some meanwhile
         for site in self._sites.values():
             days = local_days(int(now.timestamp() * 1000), site.zone)
             for day in (days.yesterday, days.today, days.today + timedelta(days=1)):

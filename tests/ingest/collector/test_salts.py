@@ -77,6 +77,35 @@ async def test_get_or_create_salt_during_outage_is_published_later(
     assert await pool.fetchval("SELECT salt FROM ingest.salts WHERE day = $1", DAY) == salt
 
 
+async def test_salt_created_while_others_are_published_is_published_next(
+    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site
+) -> None:
+    """A request that meets a slow Postgres in the middle of a refresh makes a salt, which is not forgotten."""
+    store = store_of(pool, tmp_path, site)
+    await store.start()
+    broken = await asyncpg.create_pool(database, min_size=1)
+    broken.terminate()
+    store._pool = broken
+    await store.get_or_create_salt("haihau", DAY)
+    made: list[bytes] = []
+
+    class MetByARequest:
+        """Postgres, at whose first statement a request for another salt gets no response."""
+
+        async def fetchrow(self, *arguments: object) -> object:
+            if not made:
+                store._pool = broken
+                made.append(await store.get_or_create_salt("haihau", DAY - timedelta(days=1)))
+                store._pool = pool
+            return await pool.fetchrow(*arguments)  # type: ignore[arg-type]
+
+    store._pool = MetByARequest()  # type: ignore[assignment]
+    await store.refresh(datetime.now(UTC))
+    await store.refresh(datetime.now(UTC))
+    other = store_of(pool, tmp_path / "other", site)
+    assert await other.get_or_create_salt("haihau", DAY - timedelta(days=1)) == made[0]
+
+
 async def test_published_salt_of_another_collector_wins(
     pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site
 ) -> None:
