@@ -43,6 +43,8 @@ TAGS_MAX = 20
 TAG_CHARACTERS_MAX = 60
 ARTICLE_BYTES_MAX = 512 * 1024
 """Of the whole article as JSON: well below the 1 MiB that Kafka takes."""
+PUBLICATION_BYTES_MAX = 2 * 1024
+"""What a public article may have above that: dates and versions, which nobody has written and no edit can shorten."""
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1600)
 """The widths in which images are offered, besides that of the original."""
 CROP_RATIOS = {"16:9": (16, 9), "3:2": (3, 2), "1:1": (1, 1)}

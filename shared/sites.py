@@ -18,6 +18,7 @@ from shared.origins import (
 from shared.own_addresses import ADDRESSES_MAX
 from shared.site_checks import WEEKDAYS
 from shared.site_structure import SiteStructure, StructureIndex
+from shared.slugs import name_slug
 
 _Default = TypeVar("_Default")
 TAG_AUTHORITY = (
@@ -126,6 +127,11 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """Return the slugs of a section that articles may have: the present one, and those given up for it."""
         current = self.section_slug(slug)
         return [current, *(self.structure.former("section", current) if self.structure else ())]
+
+    def tag_slug(self, tag: str) -> str:
+        """Return the slug of a tag's page now; of a tag whose name makes none, the name."""
+        slug = name_slug(tag)
+        return (slug if self.structure is None else self.structure.current("tag", slug)) or tag
 
     def resolved(self, article: Article) -> Article:
         """Return an article with its section, tags and authors as they are called now."""

@@ -30,8 +30,8 @@ from services.ingest.articles.autosaves import close_created, close_saved, slot_
 from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.live_copy import undone_fixes
 from services.ingest.articles.store import database_time, insert_article, save_change
+from services.ingest.articles.text_authors import read_text_authors
 from services.ingest.articles.transitions import TRANSITIONS
-from services.ingest.auth.actors import Actor
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch, ArticleReplacement, Note
 from services.ingest.content.block_models import Instant
@@ -198,7 +198,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
     if (slug := await context.pool.fetchval(SQL["site_of_article"], article_id)) is not None and caller.reaches(slug):
         await prepare_crops(context.pool, context.media, slug, converted.fields)
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         await check_version(connection, request, sent.version, stored, VersionRule.REQUIRED)
         site = context.site(stored.head.site)
         now = await database_time(connection)
@@ -269,7 +269,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
     copy = getattr(sent, "copy_", None)
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, caller, transition.scope, for_update=True)
+        stored = await load_article(context, connection, article_id, caller, transition.scope, for_update=True)
         rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
         target = "live" if transition.is_withdrawal else workflow.target_of(name, stored, copy)
         await check_version(connection, request, sent.version if sent else None, stored, rule, copy=target)
@@ -309,8 +309,7 @@ async def _check_approval(
     copy, author = stored.head, stored.author
     if target == "scheduled" and stored.scheduled is not None and stored.has_successor:
         copy = stored.scheduled
-        row = await connection.fetchrow(SQL["author_of_version"], copy.id, copy.version)
-        author = None if row is None else Actor(row["who"], row["token"])
+        author = (await read_text_authors(connection, copy.id)).scheduled
     check_sections(caller, "publish", stored.live if is_live else None, copy)
     is_own = author is not None and author.is_same(caller.actor)
     if is_own and site.separate_approver and not caller.allows("admin", site.slug, stored.head.section):

@@ -32,7 +32,7 @@ from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.articles import workflow
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.articles.live_copy import carry_over, change_live, groups_of
-from services.ingest.articles.store import ArticleTooLargeError, database_time, save_change
+from services.ingest.articles.store import database_time, save_change
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import Note, TagName
 from services.ingest.content.block_models import SectionSlug
@@ -41,6 +41,7 @@ from services.ingest.content.validation import check_limits, text_errors
 from shared.articles import TAGS_MAX, Article
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
+from shared.sites import Site
 
 router = APIRouter(dependencies=CHANGES_ARTICLES)
 ITEMS_MAX = 200
@@ -178,8 +179,6 @@ async def _change(
             return await _change_article(context, connection, caller, sent, item)
     except InvalidContentError as error:
         problem = validation_problem(error)
-    except ArticleTooLargeError as error:
-        problem = Problem(413, str(error))
     except POSTGRES_DATA_ERRORS:
         problem = article_not_found(item.id)
     except Problem as error:
@@ -191,7 +190,7 @@ async def _change(
 async def _change_article(
     context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, item: BulkItem
 ) -> BulkItemResult:
-    stored = await load_article(connection, item.id, caller, "read", for_update=True)
+    stored = await load_article(context, connection, item.id, caller, "read", for_update=True)
     if item.version is not None and item.version != stored.head.version:
         detail = f"The request names version {item.version}, but the article is at {stored.head.version}."
         raise Problem(412, detail, version=stored.head.version)
@@ -218,8 +217,8 @@ async def _unpublish(
     return stored.after(change)
 
 
-def _fields(sent: BulkRequest, article: Article) -> dict[str, Any]:
-    """Return the fields that the request changes in a copy of an article.
+def _fields(sent: BulkRequest, article: Article, site: Site) -> dict[str, Any]:
+    """Return the fields that the request changes in a copy of an article. Tags are the same if their pages are.
 
     Raises:
         InvalidContentError: it would have too many tags.
@@ -227,8 +226,11 @@ def _fields(sent: BulkRequest, article: Article) -> dict[str, Any]:
     if sent.action == "section":
         return {"section": sent.section}
     if sent.action == "untag":
-        return {"tags": [tag for tag in article.tags if tag not in sent.tags]}
-    tags = list(dict.fromkeys([*article.tags, *sent.tags]))
+        removed = {site.tag_slug(tag) for tag in sent.tags}
+        return {"tags": [tag for tag in article.tags if site.tag_slug(tag) not in removed]}
+    present = {site.tag_slug(tag) for tag in article.tags}
+    added = {site.tag_slug(tag): tag for tag in reversed(sent.tags)}
+    tags = [*article.tags, *(added[slug] for slug in reversed(added) if slug not in present)]
     if len(tags) > TAGS_MAX:
         raise invalid("tags", "too_many_entries", limit=TAGS_MAX, size=len(tags))
     return {"tags": tags}
@@ -241,8 +243,9 @@ async def _change_live(
     live, before = stored.live, stored
     assert live is not None, "it is published"
     site, now = context.site(live.site), await database_time(connection)
-    resolved = site.resolved(msgspec.structs.replace(live, **_fields(sent, live)))
-    fields = {name: getattr(resolved, name) for name in _fields(sent, live)}
+    given = _fields(sent, live, site)
+    resolved = site.resolved(msgspec.structs.replace(live, **given))
+    fields = {name: getattr(resolved, name) for name in given}
     check_live_rights(caller, groups_of(fields), live, site)
     change = change_live(stored, fields, now)
     if change is None:
@@ -263,7 +266,7 @@ async def _edit(
     head = stored.head
     caller.check("write", head.site, head.section)
     site, now = context.site(head.site), await database_time(connection)
-    fields = _fields(sent, head)
+    fields = _fields(sent, head, site)
     if all(getattr(head, name) == value for name, value in fields.items()):
         return stored
     by_publisher = caller.allows("publish", site.slug, head.section)

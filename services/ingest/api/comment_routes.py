@@ -70,7 +70,7 @@ class CommentPatch(Input):
 async def list_comments(context: ApiContextDep, caller: ReadCaller, article_id: ArticleId) -> Response:
     """List all comments, the oldest first, each with the present place of its block."""
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, caller, "read")
+        stored = await load_article(context, connection, article_id, caller, "read")
         rows = await connection.fetch(EDITING["list_comments"], article_id)
     comments = await context.convert(lambda: [comment_of(row, stored.head.body, caller.id) for row in rows])
     return json_response(CommentList(comments, stored.head.version))
@@ -94,7 +94,7 @@ async def create_comment(
     """Add a comment on the article, or on a block of the version that was read. No version and no state changes."""
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         version = sent.version or stored.head.version
         commented = stored.head
         if version != commented.version:
@@ -130,7 +130,7 @@ async def change_comment(
 ) -> Response:
     """Resolve or reopen a comment, which all who may write can; only its author changes its text."""
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         row = await _comment(connection, article_id, comment_id)
         if sent.text is not None and row["author"] != caller.id:
             raise Problem(403, "Only its author can change the text of a comment.", code="not_your_comment")
@@ -152,7 +152,7 @@ async def delete_comment(
 ) -> Response:
     """Delete an own comment; administrators delete any."""
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         row = await _comment(connection, article_id, comment_id)
         if not _may_delete(caller, row["author"], stored.head):
             raise Problem(403, "Only its author or an administrator can delete a comment.", code="not_your_comment")

@@ -134,13 +134,9 @@ class ApiContext:
         return asked
 
     def resolved(self, stored: StoredArticle) -> StoredArticle:
-        """Return an article as it is shown: each copy with its section, tags and authors as they are called now."""
+        """Return an article as it is shown and changed: with its section, tags and authors as they are called now."""
         site = self.sites.get(stored.head.site)
-        if site is None or site.structure is None:
-            return stored
-        live = stored.live and site.resolved(stored.live)
-        scheduled = stored.scheduled and site.resolved(stored.scheduled)
-        return replace(stored, head=site.resolved(stored.head), live=live, scheduled=scheduled)
+        return stored if site is None else stored.resolved(site)
 
     async def filter_names(self, kind: Kind, name: str | None, sites: Sequence[str]) -> str | None:
         """Return a filter by section, tag or author as lists take it: every name that articles may have, one a line."""
@@ -283,6 +279,7 @@ IfNoneMatch = Annotated[
 
 
 async def load_article(
+    context: ApiContext,
     connection: Connection,
     article_id: str,
     caller: Caller,
@@ -291,13 +288,28 @@ async def load_article(
     for_update: bool = False,
     also_discarded: bool = False,
 ) -> StoredArticle:
-    """Return an article that the caller may read, and in whose section it has the scope.
+    """Return an article that the caller may read, and in whose section it has the scope, with names of this moment.
 
     To change what is public needs the scope in the sections of the published version, too.
 
     Raises:
         Problem: 403 if the caller lacks the scope; 404 if there is no such article among those that it may read.
     """
+    return context.resolved(
+        await load_stored(connection, article_id, caller, scope, for_update=for_update, also_discarded=also_discarded)
+    )
+
+
+async def load_stored(
+    connection: Connection,
+    article_id: str,
+    caller: Caller,
+    scope: str,
+    *,
+    for_update: bool = False,
+    also_discarded: bool = False,
+) -> StoredArticle:
+    """Return the same with the names that it was stored with. Raises what `load_article` raises."""
     caller.check(scope)
     stored = await read_article(connection, article_id, for_update=for_update, also_discarded=also_discarded)
     if stored is None or not caller.allows("read", stored.head.site, stored.head.section):

@@ -16,9 +16,8 @@ from services.ingest.api.schemas import ArticleResponse, article_with_etag, resp
 from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal
 from services.ingest.articles.store import database_time, save_change
-from services.ingest.auth.actors import Actor
+from services.ingest.articles.text_authors import read_text_authors
 from services.ingest.content.article_models import Note
-from services.ingest.queries import SQL
 from shared.postgres import Connection
 
 router = APIRouter(dependencies=CHANGES_ARTICLES)
@@ -45,7 +44,7 @@ async def discard_article(
     A writer discards drafts; who may publish, also what is in review or approved. An administrator can restore it.
     """
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         await check_version(connection, request, None, stored, VersionRule.REQUIRED)
         by_publisher = caller.allows("publish", stored.head.site, stored.head.section)
         change = removal.discard(stored, by_publisher=by_publisher, now=await database_time(connection))
@@ -86,15 +85,13 @@ async def discard_draft(
     """
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         await check_version(connection, request, sent.version if sent else None, stored, VersionRule.REQUIRED)
         by_publisher = caller.allows("publish", stored.head.site, stored.head.section)
         now = await database_time(connection)
         change = removal.discard_draft(stored, by_publisher=by_publisher, now=now)
-        below = stored.scheduled or stored.live
-        assert below is not None, "the draft is above it"
-        row = await connection.fetchrow(SQL["author_of_version"], article_id, below.version)
-        stored = replace(stored, author=None if row is None else Actor(row["who"], row["token"]))
+        authors = await read_text_authors(connection, article_id)
+        stored = replace(stored, author=authors.live if stored.scheduled is None else authors.scheduled)
         change = await save_change(connection, stored, change, caller.actor, sent.note if sent else "")
         shown = article_response(stored.after(change), caller, context.site(stored.head.site), now)
         return article_with_etag(shown)

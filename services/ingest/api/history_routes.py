@@ -77,7 +77,7 @@ async def list_revisions(
     """Who changed what, when and why; newest first."""
     start = min(decode_cursor(cursor), 2**31 - 1)
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, caller, "read")
+        stored = await load_article(context, connection, article_id, caller, "read")
         known = not_modified(request, stored.head.version)
         if known is not None:
             return known
@@ -111,7 +111,7 @@ async def get_revision(
 ) -> Response:
     """Return the copy that the change has made: the working one, or the live or scheduled one if only that changed."""
     async with context.pool.acquire() as connection:
-        await load_article(connection, article_id, caller, "read")
+        await load_article(context, connection, article_id, caller, "read")
         found = await _read_version(connection, article_id, _storable(version))
     return not_modified(request, version) or json_response(found, headers={"etag": f'"{version}"'})
 
@@ -138,9 +138,11 @@ async def get_diff(
     Versions are numbers, or `live`, `working` or `scheduled` for the newest of these.
     """
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, caller, "read")
+        stored = await load_article(context, connection, article_id, caller, "read")
         copies = {"live": stored.live, "working": stored.head, "scheduled": stored.scheduled}
         one, other = [await _read_copy(connection, article_id, copies, wanted) for wanted in (before, after)]
+    if (site := context.sites.get(stored.head.site)) is not None:  # a rename is no difference
+        one, other = site.resolved(one), site.resolved(other)
     return json_response(await context.convert(diff_articles, one, other))
 
 
@@ -212,7 +214,9 @@ async def restore_article(
 
     async def act(connection: Connection) -> Response:
         is_admin = caller.allows("admin")
-        stored = await load_article(connection, article_id, caller, "write", for_update=True, also_discarded=is_admin)
+        stored = await load_article(
+            context, connection, article_id, caller, "write", for_update=True, also_discarded=is_admin
+        )
         await check_version(connection, request, None, stored, VersionRule.OPTIONAL)
         site, before = context.site(stored.head.site), stored
         now = await database_time(connection)
@@ -226,7 +230,7 @@ async def restore_article(
             change = await save_change(connection, before, undo(stored, now), caller.actor, sent.note)
             stored = stored.after(change)
         if sent.version is not None:
-            old = await _read_version(connection, article_id, sent.version)
+            old = site.resolved(await _read_version(connection, article_id, sent.version))
             fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
             if stored.live is not None:  # readers have seen these corrections, whatever text they will see
                 fields["corrections"] = merge_lists([], stored.live.corrections, old.corrections)

@@ -82,7 +82,7 @@ async def patch_live(
     settings: Any = sent
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, caller, "read", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "read", for_update=True)
         await check_version(connection, request, settings.version, stored, VersionRule.REQUIRED, copy="live")
         live, site, now = live_copy_of(stored), context.site(stored.head.site), await database_time(connection)
         fields = dict(converted.fields)

@@ -52,7 +52,7 @@ async def create_preview(
     """Return a link that shows a version in the site's theme to anybody who has it, until it expires or is revoked."""
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         if stored.head.state == "killed":
             raise Problem(409, "The article is killed and cannot be previewed.", state=stored.head.state)
         if sent.version is not None and await connection.fetchval(SQL["revision"], article_id, sent.version) is None:
@@ -84,7 +84,7 @@ async def list_previews(context: ApiContextDep, caller: WriteCaller, article_id:
     """Return the links that have not expired, newest first, also those that were revoked."""
     await context.previews.read_secret()
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, caller, "write")
+        stored = await load_article(context, connection, article_id, caller, "write")
         rows = await connection.fetch(SQL["list_previews"], article_id)
     url = context.site_url(stored.head.site)
     return json_response(PreviewLinkList([context.previews.link(row, url) for row in rows]))
@@ -100,7 +100,7 @@ async def list_previews(context: ApiContextDep, caller: WriteCaller, article_id:
 async def revoke_preview(context: ApiContextDep, caller: WriteCaller, article_id: ArticleId, preview: str) -> Response:
     """End a link at once. It stays in the list until it would have expired."""
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
+        stored = await load_article(context, connection, article_id, caller, "write", for_update=True)
         revoked = await connection.fetchval(SQL["revoke_preview"], article_id, preview)
         if revoked is None:
             raise Problem(404, "The article has no such preview link.")

@@ -20,6 +20,7 @@ from services.ingest.api.dependencies import (
     OptionalCaller,
     article_not_found,
     load_article,
+    load_stored,
 )
 from services.ingest.api.schemas import (
     ArticleResponse,
@@ -65,7 +66,7 @@ async def _read_visible(
             public = await _read_public(connection, article_id)
             article = context.site(public.site).resolved(public)
         else:
-            article = context.resolved(await load_article(connection, article_id, caller, "read")).head
+            article = (await load_article(context, connection, article_id, caller, "read")).head
         return article, await public_targets(connection, article, datetime.now(UTC))
 
 
@@ -123,7 +124,7 @@ async def get_article(
             shown = context.site(public.site).resolved(public)
             known = not_modified(request, public.version) if shown is public else None  # a rename makes no version
             return known or _with_etag(shown)
-        loaded = await load_article(connection, article_id, caller, "read")
+        loaded = await load_stored(connection, article_id, caller, "read")
     stored = context.resolved(loaded)
     if copy != "head":
         found = stored.live if copy == "live" else stored.scheduled

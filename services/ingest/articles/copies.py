@@ -15,6 +15,7 @@ import msgspec
 
 from services.ingest.auth.actors import Actor
 from shared.articles import Article, State
+from shared.sites import Site
 
 LiveChanges = Mapping[str, Mapping[str, Any]]
 """{working or scheduled: {field: its value in the live copy before}}: what was changed in the live copy since the other
@@ -62,6 +63,25 @@ class StoredArticle:
     def live_changes_of_head(self) -> Mapping[str, Any]:
         """The changes of the live copy that the working copy does not have."""
         return self.live_changes.get("scheduled" if self.head.state == "scheduled" else "working", {})
+
+    def resolved(self, site: Site) -> "StoredArticle":
+        """Return the article with its section, tags and authors as its site calls them now.
+
+        All that is compared has to be: a name that was given up, and the one that stands for it, are the same.
+        """
+        if site.structure is None:
+            return self
+        changes = {
+            copy: {name: getattr(site.resolved(msgspec.structs.replace(self.head, **fields)), name) for name in fields}
+            for copy, fields in self.live_changes.items()
+        }
+        return replace(
+            self,
+            head=site.resolved(self.head),
+            live=self.live and site.resolved(self.live),
+            scheduled=self.scheduled and site.resolved(self.scheduled),
+            live_changes=changes,
+        )
 
     def after(self, change: "ArticleChange") -> "StoredArticle":
         """Return the article after a change by its author."""

@@ -106,8 +106,10 @@ async def run_next_due(pool: asyncpg.Pool, sites: Sites) -> bool:
 def _due_change(stored: StoredArticle, sites: Sites, *, is_withdrawal: bool, now: datetime) -> ArticleChange:
     if is_withdrawal:
         return removal.withdraw("unpublish", stored, now)
+    site = sites[stored.head.site]
+    stored = stored.resolved(site)
     assert stored.scheduled is not None, "it is due"
-    errors = publishing_errors(stored.scheduled, sites[stored.head.site])
+    errors = publishing_errors(stored.scheduled, site)
     if errors:
         raise InvalidContentError(errors)
     return workflow.publish_scheduled(stored, now)

@@ -18,15 +18,20 @@ from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.metrics import ARTICLE_CHANGES
 from services.ingest.queries import SQL
-from shared.articles import ARTICLE_BYTES_MAX, Article
+from shared.articles import ARTICLE_BYTES_MAX, PUBLICATION_BYTES_MAX, Article
+from shared.http.problems import Problem
 from shared.old_urls import old_addresses
 from shared.postgres import Connection
 from shared.topics import ARTICLES
 from shared.tracing import start_outbox_span
 
 
-class ArticleTooLargeError(ValueError):
+class ArticleTooLargeError(Problem):
     """An article too large for a Kafka message, which would block the relay indefinitely."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        detail = f"The article must have at most {limit:,} bytes as JSON to be published (got {size:,})."
+        super().__init__(413, detail, limit=limit, size=size)
 
 
 async def read_article(
@@ -279,11 +284,11 @@ def message_of(live: Article) -> tuple[Any, ...]:
 
 
 def _encode(live: Article) -> bytes:
+    """Return the message of a live copy. A withdrawal is never too large: it adds a few bytes to what was published."""
     value = msgspec.json.encode(live)
-    if len(value) > ARTICLE_BYTES_MAX:
-        raise ArticleTooLargeError(
-            f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the maximum"
-        )
+    limit = ARTICLE_BYTES_MAX + PUBLICATION_BYTES_MAX
+    if len(value) > limit and live.state == "published":
+        raise ArticleTooLargeError(len(value), limit)
     return value
 
 

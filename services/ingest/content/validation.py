@@ -13,6 +13,7 @@ from shared.articles import (
     ARTICLE_BYTES_MAX,
     BLOCKS_MAX,
     IMAGES_MAX,
+    PUBLICATION_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
     Article,
     Block,
@@ -40,9 +41,10 @@ def check_limits(article: Article, site: Site) -> None:
     """
     encoded = msgspec.json.encode(article)
     size = len(encoded)
-    if size > ARTICLE_BYTES_MAX:
-        detail = f"The article must have at most {ARTICLE_BYTES_MAX:,} bytes as JSON (got {size:,})."
-        raise Problem(413, detail, limit=ARTICLE_BYTES_MAX, size=size)
+    limit = ARTICLE_BYTES_MAX if article.first_published_at is None else ARTICLE_BYTES_MAX + PUBLICATION_BYTES_MAX // 2
+    if size > limit:
+        detail = f"The article must have at most {limit:,} bytes as JSON (got {size:,})."
+        raise Problem(413, detail, limit=limit, size=size)
     known = ", ".join(one.slug for one in site.sections)
     errors = [
         field_error(name, "unknown_section_of", section=quoted(slug), site=site.slug, sections=known)

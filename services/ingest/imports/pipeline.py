@@ -280,7 +280,7 @@ async def _save_one(
             result = _result(item, saved, options)
             if options.with_counter and item.views:
                 result = await _with_opening_balance(connection, result, item.views, options)
-    except (InvalidContentError, ArticleTooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
+    except (InvalidContentError, Problem, *POSTGRES_DATA_ERRORS) as error:
         return _failed(item, str(error), options)
     return result
 

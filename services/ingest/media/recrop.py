@@ -17,7 +17,7 @@ import obstore
 from obstore.exceptions import NotFoundError
 
 from services.ingest.articles.copies import ArticleChange, StoredArticle, unchanged
-from services.ingest.articles.store import database_time, read_article, save_change
+from services.ingest.articles.store import ArticleTooLargeError, database_time, read_article, save_change
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.media.library import (
@@ -150,7 +150,11 @@ async def update_articles(pool: asyncpg.Pool, item: MediaItem, actor: Actor, *, 
                 present = await connection.fetchrow(SQL["focus_for_share"], item.site, item.id)
                 assert present is not None, "media are never deleted"
                 focus = focus_at(present["focus_x"], present["focus_y"])
-                count += await _update_article(connection, stored, item, focus, actor)
+                try:
+                    async with connection.transaction():
+                        count += await _update_article(connection, stored, item, focus, actor)
+                except ArticleTooLargeError as error:  # it keeps its crops, and the other articles get theirs
+                    log.warning("an article is too large for more crops", article=row["id"], reason=str(error))
     return count
 
 

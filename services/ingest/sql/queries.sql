@@ -198,11 +198,8 @@ ORDER BY $2 = ANY (copies) OR ($2 = 'live' AND is_public_change) OR ($2 = 'sched
     version DESC
 LIMIT 1
 
--- name: author_of_version
--- Who wrote or imported the text of a version.
-SELECT who, token FROM ingest.revisions
-WHERE article = $1 AND version <= $2 AND action IN ('create', 'edit', 'restore', 'import')
-ORDER BY version DESC LIMIT 1
+-- name: text_changes
+SELECT action, state, copies, is_public_change, who, token FROM ingest.revisions WHERE article = $1 ORDER BY version
 
 -- name: revision
 SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2

@@ -24,10 +24,10 @@ async def test_load_article_needs_scope_and_an_existing_article(api: Any) -> Non
     article = await api.create("Tựa")
     async with api.context.pool.acquire() as connection:
         reading = await token_of(api, "read")
-        assert (await load_article(connection, article["id"], reading, "read")).head.title == "Tựa"
+        assert (await load_article(api.context, connection, article["id"], reading, "read")).head.title == "Tựa"
         for article_id, scope, status in ((article["id"], "write", 403), ("nothing", "read", 404)):
             with pytest.raises(Problem) as rejected:
-                await load_article(connection, article_id, reading, scope)
+                await load_article(api.context, connection, article_id, reading, scope)
             assert rejected.value.status == status
 
 

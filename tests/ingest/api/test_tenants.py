@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from PIL import Image
 
+from services.ingest.auth.tokens import create
 from shared.articles import Article
 
 LINE = {"external_id": "7", "title": "Bài nhập", "section": "tin-tuc", "body": "<p>x</p>"}
@@ -219,3 +220,28 @@ async def test_old_url_cannot_be_an_address_that_another_article_had_here(tenant
     assert (await tenants.call("POST", "/articles", {**NEW, "site": "haihau", "old_urls": [other_slug]})).status == 201
     own = await tenants.call("PATCH", path, {"version": 5, "old_urls": [former]})
     assert own.status == 200
+
+
+async def test_scheduled_text_keeps_its_author_while_another_editor_writes_its_successor(tenants: Any) -> None:
+    """Who wrote the scheduled version cannot approve it, and who wrote the next one can, whatever time it has now."""
+    pool = tenants.context.pool
+    lan, minh = [await create(pool, name=name, scopes=["publish"], sites=["giao-thuy"]) for name in ("Lan", "Minh")]
+
+    async def call(token: str, method: str, path: str, **sent: Any) -> Any:
+        headers = [("content-type", "application/json"), ("authorization", f"Bearer {token}")]
+        return await tenants.send(method, path, json.dumps(sent).encode(), headers)
+
+    path = f"/articles/{(await call(lan, 'POST', '/articles', **NEW, site='giao-thuy')).json()['id']}"
+    assert (await call(lan, "POST", f"{path}/submit")).status == 200
+    assert (await call(minh, "POST", f"{path}/approve", version=2)).status == 200
+    assert (await call(minh, "POST", f"{path}/schedule", version=3, publish_at="2099-01-01T00:00:00Z")).status == 200
+    assert (await call(minh, "PATCH", path, version=4, lead="Sau")).status == 200
+    for number, hour in enumerate(("01", "02"), 5):
+        moved = {"version": number, "copy": "scheduled", "publish_at": f"2099-01-01T{hour}:00:00Z"}
+        assert (await call(minh, "POST", f"{path}/schedule", **moved)).status == 200
+        refused = await call(lan, "POST", f"{path}/publish", **{**moved, "version": number + 1, "publish_at": None})
+        assert (refused.status, refused.json()["code"]) == (403, "second_editor_required")
+    assert (await call(minh, "POST", f"{path}/discard-draft", version=7)).json()["state"] == "scheduled"
+    now = {"version": 8, "publish_at": None}
+    assert (await call(lan, "POST", f"{path}/publish", **now)).status == 403
+    assert (await call(minh, "POST", f"{path}/publish", **now)).status == 200

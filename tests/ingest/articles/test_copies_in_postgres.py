@@ -12,6 +12,7 @@ import pytest
 
 from services.ingest.articles.scheduler import run_next_due
 from services.ingest.articles.store import read_article
+from services.ingest.articles.text_authors import read_text_authors
 from shared.articles import Article
 
 EXAMPLES = int(os.environ.get("PRESSTALLY_COPIES_IN_POSTGRES_EXAMPLES", "12"))
@@ -20,7 +21,7 @@ UNFINISHED = "CHƯA DUYỆT"
 FUTURE = "2099-01-01T00:00:00Z"
 NAMES = [
     *("edit", "edit", "submit", "approve", "refuse", "schedule", "schedule", "unschedule", "publish", "unpublish"),
-    *("kill", "undo", "pin", "fix", "carry", "import", "import", "private", "tick", "due"),
+    *("kill", "undo", "pin", "fix", "carry", "import", "import", "private", "tick", "due", "discard-draft"),
 ]
 
 
@@ -108,7 +109,10 @@ class Newsroom:
             assert {sent.title, sent.kicker} <= self.allowed
         async with pool.acquire() as connection:
             stored = await read_article(connection, article["id"])
+            authors = await read_text_authors(connection, article["id"])
         assert stored is not None
+        assert authors.working == stored.author
+        assert (authors.scheduled is None, authors.live is None) == (stored.scheduled is None, stored.live is None)
         if stored.scheduled is not None:
             assert {stored.scheduled.title, stored.scheduled.kicker} <= self.allowed
         is_ended = self.scheduled_before is not None and stored.scheduled is None

@@ -94,7 +94,7 @@ async def test_save_change_keeps_author_of_text_over_transitions(pool: asyncpg.P
 async def test_article_too_large_for_kafka_is_not_stored(pool: asyncpg.Pool, new_article: NewArticle) -> None:
     """A published version above the message limit raises, and its transaction stores nothing."""
     change = published(new_article(body=[Paragraph("ạ" * 9_000)] * 40))
-    with pytest.raises(ArticleTooLargeError, match=r"524,288 is the maximum"):
+    with pytest.raises(ArticleTooLargeError, match=r"at most 526,336 bytes"):
         async with pool.acquire() as connection, connection.transaction():
             await insert_article(connection, change, EDITOR)
     assert await counts(pool) == (0, 0, 0)

@@ -8,11 +8,12 @@ import asyncpg
 import pytest
 from PIL import Image as Picture
 
+from services.ingest.articles import store
 from services.ingest.auth.actors import Actor
 from services.ingest.media import recrop
 from services.ingest.media.library import stored_item
 from services.ingest.media.recrop import update_articles
-from shared.articles import CROP_RATIOS
+from shared.articles import CROP_RATIOS, PUBLICATION_BYTES_MAX
 
 PIXEL = (480, 480)
 OUTBOX = "SELECT key, value FROM ingest.outbox ORDER BY id"
@@ -88,6 +89,22 @@ async def test_changed_focus_point_gives_published_articles_new_crops(api: Any) 
     assert (kept["version"], kept["lead_image"]) == (own["version"], own["lead_image"])
     revisions = (await api.call("GET", f"/articles/{article['id']}/revisions", scope="read")).json()["revisions"]
     assert [one["action"] for one in revisions] == ["crop", "publish", "create"]
+
+
+async def test_article_that_is_too_large_for_new_crops_keeps_its_own(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other articles with the image get theirs."""
+    item = await uploaded(api)
+    large = await published(api, lead_image=figure(item), lead="x" * 500)
+    small = await published(api, lead_image=figure(item))
+    size = await api.context.pool.fetchval("SELECT max(length(value)) FROM ingest.outbox WHERE topic = 'articles'")
+    monkeypatch.setattr(store, "ARTICLE_BYTES_MAX", size - PUBLICATION_BYTES_MAX)
+    changed = await api.call("PATCH", f"/media/{item['id']}", {"focus": {"x": 0.125, "y": 0.875}}, "publish")
+    assert changed.status == 200, changed.body
+    crops = []
+    for article in (large, small):
+        now = (await api.call("GET", f"/articles/{article['id']}?copy=live", scope="read")).json()
+        crops.append(now["lead_image"]["image"]["crops"])
+    assert crops == [item["crops"], changed.json()["crops"]]
 
 
 async def test_work_on_a_live_article_stays_unpublished_when_the_focus_changes(api: Any) -> None:
