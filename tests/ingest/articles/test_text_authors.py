@@ -42,7 +42,7 @@ DRAFT = [*PUBLIC, (MINH, "edit", "draft", WORKING)]
     ],
 )
 def test_authors_of_copies(changes: list[tuple[Actor, str, str, str]], expected: TextAuthors) -> None:
-    """A copy keeps its author, whoever approves, moves or withdraws it, and whoever writes another one."""
+    """A copy keeps its author while others approve, move or withdraw it, and while they write another one."""
     assert authors_of(TextChange(action, state, frozenset(to.split()), who) for who, action, state, to in changes) == (
         expected
     )
