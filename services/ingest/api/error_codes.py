@@ -108,6 +108,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "too_many_requests": ("Too many requests.", "Quá nhiều yêu cầu cùng lúc; hãy đợi."),
     "too_slow": ("The body took too long.", "Nội dung gửi quá lâu."),
     "two_steps_off": ("Two-step verification is off.", "Xác thực hai bước đang tắt."),
+    "two_steps_on": ("Two-step verification is on.", "Xác thực hai bước đang bật; hãy tắt bằng một mã của nó trước."),
     "unavailable": ("It is unavailable at the moment.", "Tạm thời không phục vụ được; hãy thử lại sau."),
     "undecodable_file": ("The file takes too much to be read.", "Không đọc được tệp trong giới hạn cho phép."),
     "unknown_link": ("The link does not work.", "Liên kết đã dùng, đã hết hạn, hoặc đã được thay."),

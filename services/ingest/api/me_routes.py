@@ -221,12 +221,21 @@ def _notify(context: ApiContext, session: OpenSession, change: str) -> None:
     responses=response_docs(201, TotpSecret, problems=(403, 409)),
 )
 async def begin_totp(context: ApiContextDep, session: PersonSession, sent: TotpRequest) -> Response:
-    """Return a new secret for an app. It has no effect before a code of it is confirmed."""
+    """Return a new secret for an app. It has no effect before a code of it is confirmed.
+
+    While two-step verification is on, it is switched off first: that needs a code of the secret that it has.
+    """
     secret = new_totp_secret()
     async with confirmed(context, session, sent.current_password), context.pool.acquire() as connection:
-        await connection.execute(ACCOUNTS["set_totp_pending"], session.caller.id, secret)
+        if await connection.fetchval(ACCOUNTS["set_totp_pending"], session.caller.id, secret) is None:
+            raise _two_steps_on()
     issuer = next(iter(context.sites.values())).name
     return json_response(TotpSecret(secret_text(secret), secret_uri(secret, session.email, issuer)), 201)
+
+
+def _two_steps_on() -> Problem:
+    detail = "Two-step verification is on. Switch it off with a code of it first: DELETE /api/me/totp."
+    return Problem(409, detail, code="two_steps_on")
 
 
 @router.put(
@@ -241,6 +250,8 @@ async def confirm_totp(
     codes = new_recovery_codes()
     async with _confirmed_change(context, session, sent.current_password) as connection:
         row = await connection.fetchrow(f"{ACCOUNTS['credentials_of']} FOR UPDATE", session.caller.id)
+        if row is not None and row["totp_secret"] is not None:
+            raise _two_steps_on()
         if row is None or row["totp_pending"] is None:
             raise Problem(409, "Begin with POST /api/me/totp.", code="no_pending_secret")
         step = matching_step(row["totp_pending"], sent.code, context.accounts.login.now())

@@ -48,6 +48,8 @@ _ARCHIVES = (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"MSCF", 
 _UNICODE_PATH = 0x7075
 """An extra field with another name of the entry, which some programs use instead."""
 _TYPES = "[Content_Types].xml"
+_OPEN_DOCUMENT = frozenset(("mimetype", "META-INF/manifest.xml"))
+"""By which programs know an OpenDocument file, whatever else is in it."""
 _OVERRIDE = re.compile(rb"<(?:\w+:)?Override\s[^>]*>")
 _PART_NAME = re.compile(rb"PartName\s*=\s*[\"']([^\"']+)")
 _MAIN_PARTS = {
@@ -82,6 +84,8 @@ def check_archive(file: Path, check_document: CheckDocument | None = None) -> Fi
             entries = archive.infolist()
             _check_directory(archive, entries, file.stat().st_size)
             names = {one.filename for one in entries}
+            if _TYPES in names and names & _OPEN_DOCUMENT:
+                raise refuse("is an Office document and an OpenDocument file at once", "polyglot")
             if _TYPES in names:
                 found = _check_office(archive, names)
             elif "mimetype" in names:

@@ -18,6 +18,10 @@ _FIELDS = frozenset(("instrText", "delInstrText"))
 _DDE = re.compile(r"\bDDE(?:AUTO)?\b", re.IGNORECASE)
 _QUOTE = re.compile(r"\bQUOTE((?:\s+\d{2,3})+)", re.IGNORECASE)
 """A field that writes characters by their numbers, such as `DDE`."""
+_LOADING = re.compile(r"\b(?:LINK \S+|INCLUDETEXT|RD) \"? ?(?P<target>[^ \"]+)", re.IGNORECASE)
+"""Fields that show a part of another file."""
+_PICTURES = re.compile(r"\b(?:INCLUDEPICTURE|INCLUDE|IMPORT) \"? ?(?P<target>[^ \"]+)", re.IGNORECASE)
+_ON_A_SERVER = re.compile(r"(?:https?|ftp|file|webdav):|//|\\\\", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|//|\\\\)", re.IGNORECASE)
 _SCRIPT = re.compile(r"\s*(?:vnd\.sun\.star\.(?:script|expand)|macro|javascript|service):", re.IGNORECASE)
 _MATTER = (b"<!", b"Relationship", b"nstrText", b"fldSimple", b"ddeLink", b"oleLink", b"connection")
@@ -56,10 +60,19 @@ class PartCheck:
             return
         self._fields = []
         _parse(content, self._office_element, self._fields, is_required=is_required)
-        fields = "".join(self._fields)
-        written = ("".join(chr(int(one)) for one in found[1].split()) for found in _QUOTE.finditer(fields))
+        self._check_fields("".join(self._fields))
+
+    def _check_fields(self, fields: str) -> None:
+        """Check the instructions of all fields of a part. A field may write another one with `QUOTE`."""
+        written = ["".join(chr(int(one)) for one in found[1].split()) for found in _QUOTE.finditer(fields)]
         if _DDE.search(fields) or any("DDE" in one.upper() for one in written):
             raise refuse("has a field that starts programs (DDE)", "macros")
+        shown = _QUOTE.sub(lambda found: "".join(chr(int(one)) for one in found[1].split()), fields)
+        shown = " ".join(shown.split())
+        if any(_ON_A_SERVER.match(found["target"]) for found in _LOADING.finditer(shown)):
+            raise refuse("loads a part of another file from a server when it is opened", "external-content")
+        if any(_ON_A_SERVER.match(found["target"]) for found in _PICTURES.finditer(shown)):
+            self._warn(LOADED)
 
     def check_open_document(self, content: bytes) -> None:
         """Check a part of an OpenDocument file.

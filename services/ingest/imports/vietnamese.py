@@ -133,6 +133,8 @@ MESSAGES: Mapping[str, str] = {
     "{count} inserted files were left out; save the document in Word again": "đã bỏ {count} tệp chèn; hãy lưu lại "
     "tài liệu bằng Word",
     "{count} runs of hidden text were left out": "đã bỏ {count} đoạn chữ ẩn",
+    "{count} runs of text were struck through: their words are there without the line; check them": "{count} đoạn chữ "
+    "bị gạch ngang: chữ vẫn còn trong bài nhưng hết gạch, hãy xem lại",
     "the text of {count} page headers and footers was left out": "đã bỏ chữ của {count} đầu trang và chân trang",
     "the style {name} has no meaning here: its text is kept as ordinary text": "kiểu {name} không có nghĩa ở đây: "
     "chữ được giữ như chữ thường",

@@ -58,7 +58,8 @@ SELECT id, name, email, language, password, totp_secret, locked_at FROM ingest.p
 SELECT id, name, email, language, password, totp_secret, totp_pending, locked_at FROM ingest.people WHERE id = $1
 
 -- name: set_totp_pending
-UPDATE ingest.people SET totp_pending = $2 WHERE id = $1
+-- While two-step verification is on, it ends by a code of its own only.
+UPDATE ingest.people SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL RETURNING id
 
 -- name: confirm_totp
 UPDATE ingest.people SET totp_secret = totp_pending, totp_pending = NULL, totp_step = $2

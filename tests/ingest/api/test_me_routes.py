@@ -140,6 +140,13 @@ async def test_two_steps_are_switched_on_and_off(newsroom: Newsroom) -> None:
     assert (await Browser(newsroom.api).log_in(person.email, code=codes[0])).json()["code"] == "wrong_code"
     me = (await browser.call("GET", "/me")).json()
     assert (me["has_two_steps"], me["recovery_codes_left"]) == (True, 9)
+    for method in ("POST", "PUT"):  # the session and the password alone cannot put another phone in its place
+        refused = await browser.call(
+            method,
+            "/me/totp",
+            {"current_password": PASSWORD, "code": code} if method == "PUT" else {"current_password": PASSWORD},
+        )
+        assert (refused.status, refused.json()["code"]) == (409, "two_steps_on")
     sent = {"current_password": PASSWORD, "code": codes[1]}
     renewed = (await browser.call("POST", "/me/recovery-codes", sent)).json()["recovery_codes"]
     assert not set(renewed) & set(codes)

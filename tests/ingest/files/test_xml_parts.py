@@ -23,6 +23,7 @@ def test_check_office_warns_once_about_what_is_loaded() -> None:
     links = RELATIONSHIPS.format(link("hyperlink", "https://a.example/"))
     assert warnings_of(links) == []
     assert warnings_of(pictures, chunk, "<connections><connection/></connections>") == [LOADED, EMBEDDED]
+    assert warnings_of('<a><instrText>INCLUDEPICTURE  "https://a.example/b.png" \\d</instrText></a>') == [LOADED]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ def test_check_office_warns_once_about_what_is_loaded() -> None:
         "<a><instrText>PAGE</instrText><t>DDE</t></a>",
         "<a><instrText>HYPERLINK https://a.example/dde</instrText></a>".replace("dde", "ddex"),
         "<a><instrText>QUOTE 72 101</instrText></a>",
+        '<a><instrText>INCLUDEPICTURE "cid:image001.png@01"</instrText></a>',
+        '<a><instrText>LINK Excel.Sheet.12 "C:\\\\So lieu.xlsx" "Sheet1!R1C1" \\a</instrText></a>',
+        '<a><instrText>HYPERLINK "https://a.example/LINK/x"</instrText></a>',
         "<a><t>ddeLink instrText</t></a>",
     ],
 )

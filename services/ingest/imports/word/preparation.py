@@ -26,12 +26,14 @@ PREFIXES = {
     "http://schemas.openxmlformats.org/drawingml/2006/picture": "pic",
     "http://purl.oclc.org/ooxml/drawingml/picture": "pic",
     "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc",
+    "http://schemas.microsoft.com/office/word/2010/wordml": "w14",
     "urn:schemas-microsoft-com:vml": "v",
 }
 """Namespaces of elements, the transitional and the strict ones."""
 _UNWRAPPED = ("w:fldSimple", "w:dir", "w:bdo")
 """Elements around text that is shown as it is."""
-HIDDEN = "hidden"
+_OFF = ("0", "false", "off")
+HIDDEN, STRUCK = "hidden", "struck"
 
 
 def prepare(file: Path, target: Path, parts: Collection[str]) -> tuple[Path, Counter[str]]:
@@ -86,10 +88,17 @@ def _rewrite(root: etree._Element, counts: Counter[str]) -> bool:
             changed = _choose(element, parent)
         elif name in _UNWRAPPED:
             changed = _replace(element, parent, list(element))
-        elif name == "w:r" and _is_hidden(element):
+        elif name == "w:r" and _has(element, "vanish"):
             parent.remove(element)
             counts[HIDDEN] += 1
             changed = True
+        elif name == "w:r":
+            counts[STRUCK] += _has(element, "strike") or _has(element, "dstrike")
+            changed = False
+        elif name == "w:cr":
+            changed = _replace(element, parent, [etree.Element(element.tag.removesuffix("cr") + "br")])
+        elif name == "w14:checkbox":  # a content control: its content is the box that is seen, with its mark or without
+            changed = _replace(element, parent, [])
         elif name == "a:graphicData":
             changed = _show_groups(element)
         elif name == "v:textpath":
@@ -117,10 +126,11 @@ def _choose(element: etree._Element, parent: etree._Element) -> bool:
     return _replace(element, parent, list(choice))
 
 
-def _is_hidden(run: etree._Element) -> bool:
+def _has(run: etree._Element, name: str) -> bool:
+    """Return whether a run of text has a property that is on or off."""
     space = etree.QName(run).namespace
-    mark = run.find(f"{{{space}}}rPr/{{{space}}}vanish")
-    return mark is not None and mark.get(f"{{{space}}}val") not in ("0", "false", "off")
+    mark = run.find(f"{{{space}}}rPr/{{{space}}}{name}")
+    return mark is not None and mark.get(f"{{{space}}}val") not in _OFF
 
 
 def _show_groups(data: etree._Element) -> bool:

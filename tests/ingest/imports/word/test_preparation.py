@@ -159,6 +159,28 @@ def test_hidden_text_is_not_published() -> None:
     assert "Bí mật" not in str(item)
 
 
+def test_text_that_is_struck_through_is_reported() -> None:
+    """Its words stay, as articles have no such line, and are never taken for valid ones silently."""
+    struck = run(" 20", "<w:strike/>") + run(" 30", "<w:dstrike/>") + run(" 40", '<w:strike w:val="false"/>')
+    texts, warnings, _ = read(word(TITLE, p("Giá 10", content=struck)))
+    assert texts == ["Giá 10 20 30 40"]
+    assert warnings.startswith("2 runs of text were struck through")
+
+
+def test_boxes_of_forms_and_old_line_ends_are_what_they_show() -> None:
+    """A box that is ticked stays one, and words around a line end do not become one word."""
+    space = 'xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml"'
+    boxes = "".join(
+        f"<w:sdt><w:sdtPr><w14:checkbox {space}><w14:checked w14:val='{on}'/></w14:checkbox></w:sdtPr>"
+        f"<w:sdtContent>{run(box)}</w:sdtContent></w:sdt>{run(label)}"
+        for on, box, label in ((1, "☒", " Đồng ý "), (0, "☐", " Không"))
+    )
+    texts, warnings, _ = read(
+        word(TITLE, p(content=boxes), p(content="<w:r><w:t>một</w:t><w:cr/><w:t>hai</w:t></w:r>"))
+    )
+    assert (texts, warnings) == (["☒ Đồng ý ☐ Không", "một<br>hai"], "")
+
+
 def test_equations_are_reported() -> None:
     """Equations are counted, once each, and the text around them stays."""
     equation = "<m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath>"
