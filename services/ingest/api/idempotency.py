@@ -26,6 +26,8 @@ async def run_once(
 ) -> Response:
     """Run `act` in a transaction; with an Idempotency-Key, only if that key was not used before.
 
+    A request is the same if method, path, query and body are: a site may be named in the query.
+
     The response is stored in the same transaction, for 7 days. An exception stores nothing.
 
     Raises:
@@ -59,4 +61,5 @@ def _fingerprint(request: Request, body: bytes) -> bytes:
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         # Field order and white space do not matter.
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
-    return hashlib.sha256(f"{request.method} {request.url.path}\0".encode() + body).digest()
+    query = "".join(f"\0{name}={value}" for name, value in sorted(request.query_params.multi_items()))
+    return hashlib.sha256(f"{request.method} {request.url.path}{query}\0".encode() + body).digest()

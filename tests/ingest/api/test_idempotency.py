@@ -32,6 +32,23 @@ async def test_field_order_and_white_space_do_not_matter(api: Any) -> None:
     assert submit.status == 422
 
 
+async def test_same_body_for_another_site_is_another_request(tenants: Any) -> None:
+    """Merging a section on each portal under one key is refused: the response of the first is not that of the others."""
+    sites = ("haihau", "giao-thuy")
+    for site in sites:
+        for name in ("Du lịch", "Ẩm thực"):
+            added = await tenants.call("POST", "/sections", {"site": site, "name": name}, "admin")
+            assert added.status == 201, added.body
+    headers = {"if_match": "*", "idempotency_key": "merge"}
+    merged, other, again = [
+        await tenants.call("POST", f"/sections/du-lich/merge?{query}", {"into": "am-thuc"}, "admin", **headers)
+        for query in ("site=haihau", "site=giao-thuy", "site=haihau")
+    ]
+    assert (merged.status, other.status, other.json()["code"]) == (200, 422, "idempotency_key_reused")
+    assert (again.body, again.headers["idempotent-replayed"]) == (merged.body, "true")
+    assert (await tenants.call("GET", "/sections/du-lich?site=giao-thuy", scope="read")).json()["slug"] == "du-lich"
+
+
 async def test_keys_of_other_tokens_are_separate(api: Any) -> None:
     """Two tokens may use the same key."""
     given = {"site": "haihau", "section": "tin-tuc", "title": "Một"}
