@@ -24,7 +24,6 @@ NETWORKS = {"PRESSTALLY_FRONT_NETWORK": "172.31.250.0/24", "PRESSTALLY_EDGE_NETW
 """Defaults of docker-compose.yml. They are fixed ranges, so another installation on the machine may have them."""
 CANDIDATES = ipaddress.IPv4Network("172.31.0.0/16")
 
-
 SMALL = "COMPOSE_FILE=docker-compose.yml:deploy/compose/small.yml"
 """With it in .env, every `docker compose` command reads both files."""
 

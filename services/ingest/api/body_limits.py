@@ -20,10 +20,8 @@ from shared.http.problems import Problem
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 
-
 DRAINED_BYTES_MAX = 64 * 1024 * 1024
 """A body that is too large is read to its end, up to this size: many clients read the response only after sending."""
-
 
 STREAMING_ROUTES = ("/media", "/imports", "/files")
 """Routes that read their bodies themselves, with limits of their own."""
@@ -31,7 +29,6 @@ LARGE_ROUTES = ("/files",)
 """Streaming routes whose bodies are written to a temporary folder while they are read."""
 LARGE_UPLOAD_BYTES_MAX = 61 * 1024 * 1024
 """What a large route may read at most. It is reserved as memory: the temporary folder of a container is in memory."""
-
 
 STRANGERS_ROUTES = ("/sessions", "/password-resets", "/login-links", "/account-links", "/passwords")
 """Routes without a caller: for people who log in."""
