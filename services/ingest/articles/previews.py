@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from services.ingest.articles.copies import ArticleChange, StoredArticle
+from services.ingest.auth.shared_secrets import get_or_create_secret
 from services.ingest.queries import SQL
 from shared.articles import Article, State
 from shared.postgres import Connection
@@ -66,7 +67,7 @@ class PreviewLinks:
     async def read_secret(self) -> None:
         """Read the secret that signs, once: before a transaction, as it needs a connection and a commit of its own."""
         if self._secret is None:
-            self._secret = await self._pool.fetchval(SQL["get_or_create_secret"], SECRET, secrets.token_bytes(32))
+            self._secret = await get_or_create_secret(self._pool, SECRET)
 
     def _sign(self, preview_id: str) -> str:
         """Return the signed value of a link."""

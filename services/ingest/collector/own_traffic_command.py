@@ -6,9 +6,10 @@ import time
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
+from services.ingest.auth.shared_secrets import get_or_create_secret
 from services.ingest.collector.own_traffic import DAY_SECONDS, LINK_DAYS_MAX, Mark, own_traffic_key, sign
 from services.ingest.collector.own_traffic_page import PATH
-from services.ingest.collector.salts import read_partition_secret
+from services.ingest.collector.salts import PARTITION_SECRET
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
 from shared.sites_file import read_sites
@@ -42,7 +43,7 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise CommandError("--url must be an address without a query, such as https://a.example/thong-ke")
     async with open_command_pool(settings, role="presstally_ingest") as pool:
-        key = own_traffic_key(await read_partition_secret(pool))
+        key = own_traffic_key(await get_or_create_secret(pool, PARTITION_SECRET))
     until = int(time.time()) + arguments.days * DAY_SECONDS
     query = urlencode({"link": sign(key, "link", Mark(site.slug, until))})
     ends = datetime.fromtimestamp(until, site.zone)

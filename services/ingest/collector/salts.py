@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
+from services.ingest.auth.shared_secrets import get_or_create_secret
 from services.ingest.collector.disk_cache import DiskCache
 from services.ingest.collector.own_traffic import own_traffic_key
 from services.ingest.collector.visitors import local_days
@@ -23,22 +24,11 @@ from shared.retry import retry_until_done, run_periodically
 from shared.sites import Sites
 
 SALT_BYTES = 32
+PARTITION_SECRET = "partition"  # noqa: S105 - its name
 SALT_RETENTION = timedelta(hours=48)
 REFRESH_SECONDS = 60.0
 LOOKUP_TIMEOUT_SECONDS = 1.0
 REFRESHING = "read the collectors' secrets"
-
-
-async def read_partition_secret(pool: asyncpg.Pool, known: bytes | None = None) -> bytes:
-    """Return the partition secret; the first caller makes it, or publishes the one that it has.
-
-    Raises:
-        asyncpg.PostgresError, OSError: Postgres is unavailable.
-    """
-    candidate = known or secrets.token_bytes(SALT_BYTES)
-    while (secret := await pool.fetchval(SQL["get_or_create_secret"], "partition", candidate)) is None:
-        pass
-    return bytes(secret)
 
 
 class SaltStore:
@@ -128,7 +118,7 @@ class SaltStore:
         self._salts = {key: known for key, known in self._salts.items() if known[1] > now - SALT_RETENTION}
         self._unpublished &= self._salts.keys()
         if not self._partition_published:
-            self._partition = await read_partition_secret(self._pool, self._partition)
+            self._partition = await get_or_create_secret(self._pool, PARTITION_SECRET, self._partition)
             self._own_traffic = None
             self._partition_published = True
         for key in sorted(self._unpublished):

@@ -33,7 +33,7 @@ async def test_field_order_and_white_space_do_not_matter(api: Any) -> None:
 
 
 async def test_same_body_for_another_site_is_another_request(tenants: Any) -> None:
-    """Merging a section on each portal under one key is refused: the response of the first is not that of the others."""
+    """Merging a section on each portal under one key is refused: the first response is not that of the others."""
     sites = ("haihau", "giao-thuy")
     for site in sites:
         for name in ("Du lịch", "Ẩm thực"):

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
+from services.ingest.auth.shared_secrets import get_or_create_secret
 from services.ingest.collector import own_traffic_command
 from services.ingest.collector.own_traffic import own_traffic_key, verify
-from services.ingest.collector.salts import read_partition_secret
+from services.ingest.collector.salts import PARTITION_SECRET
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError
 from shared.postgres import open_pool
@@ -45,7 +46,7 @@ async def test_link_is_signed_with_the_key_of_the_collectors(
     assert link.startswith(f"{base}/e/own-traffic?link=haihau.")
     assert "Hải Hậu" in printed.err
     pool: asyncpg.Pool = await open_pool(database, role="presstally_ingest", size=1)
-    key = own_traffic_key(await read_partition_secret(pool))
+    key = own_traffic_key(await get_or_create_secret(pool, PARTITION_SECRET))
     await pool.close()
     mark = verify(key, "link", parse_qs(urlsplit(link).query)["link"][0])
     assert mark is not None
