@@ -126,7 +126,10 @@ async def _readiness(installation: Installation) -> list[Finding]:
         messages = [*answer["problems"], *answer["warnings"]]
         for message in messages:
             role, _, sentence = message.partition(": ")
-            by_sentence.setdefault(sentence or message, []).append(f"{name}: {role}" if sentence else name)
+            is_of_role = bool(sentence) and " " not in role  # that of the sites is of the whole process
+            by_sentence.setdefault(sentence if is_of_role else message, []).append(
+                f"{name}: {role}" if is_of_role else name
+            )
         if not messages:
             findings.append(Finding(True, f"{name} is ready"))
     return [*findings, *(Finding(False, f"{', '.join(who)}: {what}") for what, who in by_sentence.items())]

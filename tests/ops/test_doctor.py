@@ -218,18 +218,20 @@ async def test_sites_that_no_service_would_start_with_are_reported(tmp_path: Pat
 
 async def test_what_several_services_report_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence of several processes and roles is printed once, with the names of all; others have their own."""
-    refused = "the sites' configuration is refused: x"
+    shared = "topic page-views: retention.ms is 1, not 604800000"
+    refused = "the sites' configuration was refused, the former one is in use: sites.toml: site a: x"
 
     async def get(url: str) -> str:
         role = "counter" if url.endswith(":2/readyz") else "site"
         problems = ["counter: lag"] if role == "counter" else []
-        return json.dumps({"problems": problems, "warnings": [f"{role}: {refused}"]})
+        return json.dumps({"problems": problems, "warnings": [refused, f"{role}: {shared}"]})
 
     monkeypatch.setattr(doctor_module, "_get", get)
     ports = {"ingest": 1, "articles": 1, "stats": 2, "render": 1}
     findings = await doctor_module._readiness(SimpleNamespace(ports=ports))  # type: ignore[arg-type] # all that it reads
     assert sorted(finding.message for finding in findings) == [
-        f"ingest: site, articles: site, stats: counter, render: site: {refused}",
+        f"ingest, articles, stats, render: {refused}",
+        f"ingest: site, articles: site, stats: counter, render: site: {shared}",
         "stats: counter: lag",
     ]
 
