@@ -9,7 +9,7 @@ from services.ingest.auth.shared_secrets import SECRET_BYTES, get_or_create_secr
 
 
 async def test_secret_is_that_of_the_first_caller(pool: asyncpg.Pool) -> None:
-    """Each name has one secret, made by whoever asks first, or the one that it brings along."""
+    """Each name has one secret, made by the caller that asks first, or the one that it brings along."""
     first = await get_or_create_secret(pool, "one")
     assert len(first) == SECRET_BYTES
     assert await get_or_create_secret(pool, "one", b"known") == first
