@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +47,8 @@ class NewsroomPage:
     publication: list[dict[str, Any]] = field(default_factory=list)
     """The answers about the publication; the last one answers all further questions."""
     comments: list[dict[str, Any]] = field(default_factory=list)
+    after_saves: list[Callable[[], None]] = field(default_factory=list)
+    """What happens after each save, before its answer."""
     is_logged_in: bool = True
     is_reachable: bool = True
     upload_seconds: float = 0
@@ -119,7 +122,10 @@ class NewsroomPage:
             if form["version"] != str(self.article["version"]):
                 return 412, html, b"<p>412</p>", {}
             self.save(title=form["title"], lead=form["lead"], body=json.loads(form["body"]))
-        return 303, html, b"", {"location": f"{self.url}?saved=1"}
+        version = "" if self.article is None else self.article["version"]
+        if self.after_saves:
+            self.after_saves.pop(0)()
+        return 303, html, b"", {"location": f"{self.url}?version={version}&saved=1"}
 
     def save(self, **fields: Any) -> None:
         """Store another version of the article."""

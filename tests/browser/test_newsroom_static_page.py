@@ -96,6 +96,24 @@ def test_unsaved_text_meets_the_newer_version_block_by_block(open_page: Opener, 
     assert page.locator(".conflicts").count() == 0
 
 
+def test_page_that_another_saves_right_after_the_own_save_is_taken_in(
+    open_page: Opener, newsroom: NewsroomPage
+) -> None:
+    """The next save starts from the newer text, and removes nothing of it."""
+    page, added = open_page(), {"type": "paragraph", "html": "Nam thêm"}
+    write(page, " của tôi")
+    newsroom.after_saves.append(lambda: newsroom.save(body=[added, *(newsroom.article or {})["body"]]))
+    save(page)
+    expect(page.locator(f"{EDITOR} > p").first).to_have_text("Nam thêm")
+    write(page, " nữa")
+    save(page)
+    state(page, "đã lưu lúc")
+    assert [form["version"] for form in newsroom.posts] == ["1", "3"]
+    assert newsroom.article is not None
+    lines = ["Nam thêm", "Đoạn 1", "Đoạn 2", "Đoạn 3 của tôi nữa"]
+    assert [one["html"] for one in newsroom.article["body"]] == page.evaluate(LINES) == lines
+
+
 def test_page_that_two_have_changed_is_merged_or_shown_side_by_side(open_page: Opener, newsroom: NewsroomPage) -> None:
     """Other paragraphs are taken in and saved; of the same one both texts are shown, and a choice is waited for."""
     page = open_page()

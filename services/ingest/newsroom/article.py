@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import (
+    FIELDS,
     Form,
     article_form,
     block_form,
@@ -23,7 +24,7 @@ from services.ingest.newsroom.article_form import (
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
 from services.ingest.newsroom.comparison import related_articles
 from services.ingest.newsroom.pages import Page, screen
-from services.ingest.newsroom.scripted import is_scripted, shown_data, typed_body
+from services.ingest.newsroom.scripted import is_scripted, saved_version, shown_data, typed_body
 from shared.translations import pgettext, translate
 
 PUBLISHING_STEPS = {
@@ -187,8 +188,12 @@ async def save(page: Page) -> Response:
         names, fields = await changes_of(page, form, before)
         if action == "live":
             return await correct_live(page, article, fields, base["version"])
-        if not names:
-            return await _step_after_save(page, article, action, "unchanged")
+        is_again = article is not base and await _is_stored(page, form, names, article)
+        if is_again:  # or only steps were taken since
+            base = article
+        if is_again or not names:
+            done = "saved" if names else "unchanged"
+            return await _without_changes(page, article, base["version"], done, is_again=is_again)
         note = page.text("note")
         sent = {**fields, **({"note": note} if note else {})}
         article = await page.api.send(
@@ -200,14 +205,34 @@ async def save(page: Page) -> Response:
             more=_autosave_header(page, "autosave-tab", "tab"),
         )
     except InvalidContentError as error:
-        return await _write_page(page, article, form, errors=page.said_of(error))
+        return await _write_page(page, article, form, errors=page.said_of(error), version=base["version"])
     except ApiError as error:
         if error.status == 412:
             return await _conflict(page, form, names, error)
         if error.status not in (403, 409, 413, 422) or error.code == "wrong_csrf_token":
             raise
-        return await _write_page(page, article, form, error=error)
+        return await _write_page(page, article, form, error=error, version=base["version"])
     return await _step_after_save(page, article, action, "saved")
+
+
+async def _is_stored(page: Page, form: Form, names: list[str], article: dict[str, Any]) -> bool:
+    """Return whether an article is what a form says; what a publication sets counts only if the form changes it."""
+    compared = [name for name in FIELDS if name != "published_at" or name in names]
+
+    def is_same() -> bool:
+        sent = sent_fields(form, compared, page.zone())
+        return not changed_fields(article_form({**article, **sent}, page.zone()), article_form(article, page.zone()))
+
+    same: bool = await page.newsroom.convert(is_same)
+    return same
+
+
+async def _without_changes(page: Page, article: dict[str, Any], seen: int, done: str, *, is_again: bool) -> Response:
+    """Take the step of a form that changes nothing: with the version that it showed, not with a newer one."""
+    action = page.text("action")
+    if is_scripted(page) and article["version"] != seen and action not in OUTCOMES:
+        raise ApiError(412, {})  # the script takes the newer text in
+    return await _step_after_save(page, {**article, "version": seen}, action, done, is_again=is_again)
 
 
 async def _base_version(page: Page, article: dict[str, Any]) -> dict[str, Any]:
@@ -222,34 +247,52 @@ async def _base_version(page: Page, article: dict[str, Any]) -> dict[str, Any]:
 async def _conflict(page: Page, form: Form, names: list[str], error: ApiError) -> Response:
     """Show both texts: the form keeps what this person has changed, and has the others' changes elsewhere."""
     article = await read_article(page)
-    theirs = await page.newsroom.convert(article_form, article, page.zone())
+    form, both = await both_texts(page, form, names, article)
+    return await _write_page(page, article, form, error=error, theirs=both)
+
+
+async def both_texts(page: Page, form: Form, names: list[str], stored: dict[str, Any]) -> tuple[Form, Form]:
+    """Return the form of what is stored, with what this person has changed, and the others' texts of those fields."""
+    theirs = await page.newsroom.convert(article_form, stored, page.zone())
     form = await page.newsroom.convert(plain_form, form)
+    if "body" not in names:
+        page.blocks = None  # the page's script begins with what is stored
     parts = [part for part in form if any(part == name or part.startswith(f"{name}_") for name in names)]
     mine = {part: form[part] for part in parts}
-    both = {part: theirs[part] for part in parts if theirs.get(part) != mine[part]}
-    return await _write_page(page, article, {**theirs, **mine}, error=error, theirs=both)
+    return {**theirs, **mine}, {part: theirs[part] for part in parts if theirs.get(part) != mine[part]}
 
 
-async def _step_after_save(page: Page, article: dict[str, Any], action: str, done: str) -> Response:
-    """Take a step with the version that was just saved, and lead to the page that shows its result."""
+async def _step_after_save(
+    page: Page, article: dict[str, Any], action: str, done: str, *, is_again: bool = False
+) -> Response:
+    """Take a step with the version that was just saved, and lead to the page that shows its result.
+
+    Args:
+        page: Its form has the action.
+        article: The version.
+        action: The step; any other action leads to the article.
+        done: What has become of the text, a key of DONE.
+        is_again: The form was sent before: the step may be taken already.
+    """
     if action == "preview":
         sent = {"version": article["version"], "expires_in": PREVIEW_SECONDS}
         link = await page.api.send("POST", f"/articles/{article['id']}/previews", sent, csrf=page.sent_csrf)
         return RedirectResponse(link["url"], 303)
     if action == "review":
         return page.redirect(path_of(article["id"], "duyet"))
-    if action not in ("submit", "publish", "approve"):
-        return page.redirect(path_of(article["id"]), done=done)
+    if action not in OUTCOMES:
+        return page.redirect(path_of(article["id"]), version=saved_version(page, article), done=done)
     is_new = "id" not in page.request.path_params
     try:
-        article = await _take_steps(page, article, action)
+        if not (is_again and article["state"] == OUTCOMES[action]):
+            article = await _take_steps(page, article, action)
     except ApiError as error:
         if error.status not in (403, 409, 412, 422) or error.code == "wrong_csrf_token":
             raise
         page.request.path_params["id"] = article["id"]
         article = await read_article(page)
         if not (is_new and error.status == 412 and article["state"] == OUTCOMES[action]):
-            notice = DONE[page.language]["saved"]
+            notice = DONE[page.language]["saved"] if done == "saved" else ""
             return await _write_page(page, article, await form_of(page, article), error=error, notice=notice)
         # else the form of a new article was sent twice, and the first time has done it
     if action == "publish":
@@ -295,7 +338,9 @@ async def _write_page(
     theirs: Form | None = None,
     notice: str = "",
     key: str = "",
+    version: int | None = None,
 ) -> Response:
+    """Return the page of an article; `version`: the one that the form was made from, if it is not the newest."""
     section = form["section"] or None
     may_publish = page.may("publish", section)
     may_write = article is None or page.may("write", article["section"])
@@ -313,7 +358,8 @@ async def _write_page(
         "article.html",
         error.status if error else 422 if errors else 200,
         article=article,
-        data=shown_data(page, article),
+        version=version or (article["version"] if article else ""),
+        data=shown_data(page, article, version),
         form=await page.newsroom.convert(plain_form, form),
         key=key or page.text("key") or str(uuid4()),
         sections=writable_sections(page, article),

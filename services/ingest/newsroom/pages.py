@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -30,6 +31,7 @@ from services.ingest.content.normalization import without_unseen
 from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavailableError, Transport
 from services.ingest.newsroom.field_names import field_name
 from services.ingest.newsroom.forms import FormTooLargeError, is_upload, read_form
+from services.ingest.newsroom.sent_forms import SentForms
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
 from shared.logs import log
 from shared.sites import Site, Sites
@@ -94,6 +96,7 @@ class Newsroom:
         self.sites = sites
         self.now = now
         self.static = read_static_files()
+        self.sent_forms = SentForms()
         self._environments = {code: self._environment(code) for code in LANGUAGES}
         self._threads = ThreadPoolExecutor(CONVERSIONS_MAX, "newsroom")
 
@@ -131,9 +134,9 @@ class Newsroom:
         return self._environments[language].get_template(template).render(values)
 
 
-def whole_number(text: str) -> int | None:
+def whole_number(text: str, digits_max: int = DIGITS_MAX) -> int | None:
     """Return a number that a browser has sent, such as a version; None without one."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits_max else None
 
 
 def json_data(value: object) -> Markup:
@@ -154,6 +157,8 @@ class Page:
     form: FormData = field(default_factory=FormData)
     blocks: list[dict[str, Any]] | None = None
     """The body of an article or a static page, as a script has sent it."""
+    form_number: str = field(default_factory=lambda: uuid4().hex)
+    """What tells the forms of this page from those of any other one."""
 
     @property
     def language(self) -> str:
@@ -341,6 +346,8 @@ async def _respond(page: Page, work: Screen, *, is_public: bool) -> Response:
             page.form = await read_form(page.request, is_public=is_public)
         if not is_public and page.is_site_closed:
             return _closed(page)
+        if is_form and not is_public:
+            return await page.newsroom.sent_forms.answer(page, work)
         return await work(page)
     except ApiUnavailableError as error:
         log.warning("the editor API does not answer", reason=str(error))

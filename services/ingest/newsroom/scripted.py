@@ -30,6 +30,19 @@ def typed_body(page: Page) -> str | list[dict[str, Any]]:
         raise invalid("body", "not_blocks") from error
 
 
-def shown_data(page: Page, stored: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what is stored for the page's script: with the body that was sent, if the page shows it again."""
-    return stored if page.blocks is None else {**(stored or {}), "body": page.blocks}
+def shown_data(page: Page, stored: dict[str, Any] | None, version: int | None = None) -> dict[str, Any] | None:
+    """Return what is stored for the page's script.
+
+    Args:
+        page: With the body that was sent, if it shows that again.
+        stored: What the API has.
+        version: That the form was made from, if it is another one.
+    """
+    if page.blocks is None:
+        return stored
+    return {**(stored or {}), "body": page.blocks, **({} if version is None else {"version": version})}
+
+
+def saved_version(page: Page, stored: dict[str, Any]) -> int | None:
+    """Return the version that was saved, for the page's script: the newest one may be another when it asks."""
+    return int(stored["version"]) if is_scripted(page) else None

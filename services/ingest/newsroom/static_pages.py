@@ -10,9 +10,9 @@ from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import Form, plain_form
 from services.ingest.newsroom.markdown import blocks_to_markdown, form_blocks, markdown_to_blocks, sent_blocks
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 from services.ingest.newsroom.ready_pages import BY_KEY, READY_PAGES, existing
-from services.ingest.newsroom.scripted import is_scripted, shown_data, typed_body
+from services.ingest.newsroom.scripted import is_scripted, saved_version, shown_data, typed_body
 from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
 from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, page_path
 from shared.translations import LANGUAGES, pgettext, translate
@@ -20,6 +20,8 @@ from shared.translations import LANGUAGES, pgettext, translate
 PATH = PAGES_PATH
 NEW = "moi"
 FIELDS = ("title", "slug", "description", "kind", "language", "body")
+VERSION_DIGITS_MAX = 16
+"""Versions of pages are those of a whole structure."""
 REFUSALS = (*OWN_ERRORS, 413)
 """Statuses of the API that the form shows beside what was typed."""
 KINDS = translate(
@@ -98,10 +100,10 @@ async def _form_of(page: Page, stored: dict[str, Any]) -> Form:
     return form
 
 
-def _data(page: Page, stored: dict[str, Any] | None, form: Form) -> dict[str, Any] | None:
+def _data(page: Page, stored: dict[str, Any] | None, form: Form, version: int | None = None) -> dict[str, Any] | None:
     """Return what the page's script begins with; None without it: Markdown that somebody has typed stays Markdown."""
     if page.blocks is not None:
-        return shown_data(page, stored)
+        return shown_data(page, stored, version)
     if page.request.method == "POST" and form["body"] == page.text("body"):
         return None
     return stored or {"body": markdown_to_blocks(form["body"])}
@@ -116,6 +118,7 @@ async def _form_page(
     errors: dict[str, str] | None = None,
     confirm: str = "",
     notice: str = "",
+    version: int | None = None,
 ) -> Response:
     """Return the form: after a conflict with both texts, as the other person's version is the one to change now."""
     is_conflict = error is not None and error.status == 412
@@ -126,7 +129,8 @@ async def _form_page(
         error.status if error else 422 if errors else 200,
         stored=stored,
         form=form,
-        data=_data(page, stored, form) if page.may("publish") else None,
+        version=version or (stored["version"] if stored else ""),
+        data=_data(page, stored, form, version) if page.may("publish") else None,
         key=page.text("key") or str(uuid4()),
         path=PATH,
         list_title=TAB_TITLES[page.language][PATH],
@@ -193,29 +197,33 @@ async def change(page: Page) -> Response:
             path = f"/pages/{stored['id']}"
             stored = await page.api.send("PATCH", path, sent, csrf=page.sent_csrf, version=version)
     except (InvalidContentError, ApiError) as error:
-        return await _refused(page, stored, form, error)
+        return await _refused(page, stored, form, error, whole_number(page.text("version"), VERSION_DIGITS_MAX))
     return await _publish_if_asked(page, stored)
 
 
 async def _refused(
-    page: Page, stored: dict[str, Any] | None, form: Form, error: InvalidContentError | ApiError
+    page: Page,
+    stored: dict[str, Any] | None,
+    form: Form,
+    error: InvalidContentError | ApiError,
+    version: int | None = None,
 ) -> Response:
-    """Show the form again with what was refused.
+    """Show the form again with what was refused, and with the version that it was made from.
 
     Raises:
         ApiError: it is about the request and not about the page.
     """
     if isinstance(error, InvalidContentError):
-        return await _form_page(page, stored, form, errors=page.said_of(error))
+        return await _form_page(page, stored, form, errors=page.said_of(error), version=version)
     if error.status not in REFUSALS or error.code == "wrong_csrf_token":
         raise error
-    return await _form_page(page, stored, form, error=error)
+    return await _form_page(page, stored, form, error=error, version=None if error.status == 412 else version)
 
 
 async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
     path = f"{PATH}/{stored['id']}"
     if page.text("action") != "publish":
-        return page.redirect(path, done="saved")
+        return page.redirect(path, version=saved_version(page, stored), done="saved")
     try:
         await page.api.send("POST", f"/pages/{stored['id']}/publish", csrf=page.sent_csrf, version=stored["version"])
     except ApiError as error:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from services.ingest.newsroom import steps
 from services.ingest.newsroom.api_client import ApiResponse, Body, Headers
 from services.ingest.newsroom.pages import ROOT, Newsroom
 from services.ingest.roles.newsroom import newsroom_app
@@ -184,8 +185,9 @@ class Pages:
 
 
 @pytest.fixture
-def pages(tenants: EditorApi) -> Pages:
-    """The pages of two sites."""
+def pages(tenants: EditorApi, monkeypatch: pytest.MonkeyPatch) -> Pages:
+    """The pages of two sites; nobody tells them that a version is public, so that they do not wait for it."""
+    monkeypatch.setattr(steps, "PUBLICATION_WAIT", "1ms")
     return Pages(tenants)
 
 

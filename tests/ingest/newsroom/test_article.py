@@ -105,3 +105,52 @@ async def test_form_of_a_new_article_that_is_sent_twice_shows_its_result(visit: 
     assert "done=saved" in editor.at
     found = (await pages.api.call("GET", "/articles?fields=short&site=haihau", None, "read")).json()["articles"]
     assert sorted(one["title"] for one in found) == ["Chợ Cồn", "Chợ Lương"]
+
+
+async def test_step_publishes_only_the_text_that_was_shown(visit: Any, pages: Pages) -> None:
+    """A form in which nothing was changed does not publish what somebody else has saved since; it shows it first."""
+    editor, other = await visit("publish:haihau", name="Minh"), await visit("write:haihau", name="Lan")
+    article = await write(editor)
+    for visitor in (editor, other):
+        await visitor.open(f"bai-viet/{article}")
+    await other.submit("write", body="Chưa ai đọc đoạn này.", action="save")
+    shown = await editor.submit("write", action="publish")
+    assert (shown.status, "Lan đã lưu bài này" in shown.text) == (412, True)
+    stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
+    assert (stored["state"], stored["live_state"]) == ("draft", None)
+    assert dict(shown.form("write")["fields"])["body"] == "Chưa ai đọc đoạn này."
+    await editor.submit("write", action="publish")
+    assert "/len-trang?" in editor.at
+
+
+async def test_refused_form_does_not_undo_what_others_have_saved_since(visit: Any, pages: Pages) -> None:
+    """The form that comes back with an error is still about the version that it was made from."""
+    first, second = await visit("write:haihau", name="Lan"), await visit("write:haihau", name="Nam")
+    article = await write(first)
+    for visitor in (first, second):
+        await visitor.open(f"bai-viet/{article}")
+    await second.submit("write", lead="Sapo của Nam", action="save")
+    shown = await first.submit("write", title="Tựa của Lan", slug="Không Hợp Lệ", action="save")
+    assert shown.status == 422
+    shown = await first.submit("write", slug="", action="save")
+    assert shown.status == 412
+    assert "Nam đã lưu bài này" in shown.text
+    await first.submit("write", action="save")
+    stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
+    assert (stored["title"], stored["lead"]) == ("Tựa của Lan", "Sapo của Nam")
+
+
+async def test_form_whose_answer_was_lost_is_no_conflict_with_itself(visit: Any, pages: Pages) -> None:
+    """The same words sent again, by another page or process, lead on from what is stored."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor)
+    await editor.open(f"bai-viet/{article}")
+    form = editor.last.form("write")
+    again = {**form, "fields": [one for one in form["fields"] if one[0] != "form_number"]}
+    changed = {"body": "*  một\n*  hai\n\nTừ “sáng”", "tags": "chợ,Hải Hậu", "priority": "2"}
+    for action in ("save", "submit", "publish", "publish"):
+        for sent in (form, again):
+            shown = await editor.submit(sent, **changed, action=action)
+            assert shown.status == 200, shown.text
+    stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
+    assert (stored["state"], stored["version"]) == ("published", 5)

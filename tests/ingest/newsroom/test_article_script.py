@@ -133,3 +133,23 @@ async def test_bodies_are_converted_off_the_event_loop(
     await visitor.submit("write", body="Khác.", action="save")
     assert threads
     assert threading.main_thread() not in threads
+
+
+async def test_save_without_changes_takes_in_what_others_have_saved(visit: Any, pages: Pages) -> None:
+    """The script hears of the newer version, and of the version of each save: it never goes on from a text unseen."""
+    first, second = await visit("write:haihau", name="Lan"), await visit("write:haihau", name="Nam")
+    article = await write(first)
+    shown = await first.open(f"bai-viet/{article}")
+    body = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()["body"]
+    form = shown.form("write")
+    await first.submit(form, **scripted(body), action="save")
+    assert first.at.endswith("?version=1&done=unchanged")
+    await second.open(f"bai-viet/{article}")
+    await second.submit("write", **scripted([*body, {"type": "paragraph", "html": "Của Nam."}]), action="save")
+    assert second.at.endswith("?version=2&done=saved")
+    form["fields"] = [one for one in form["fields"] if one[0] != "form_number"]
+    shown = await first.submit(form, **scripted(body), action="save")
+    assert shown.status == 412
+    shown = await first.submit(form, **scripted(body, slug="Không Hợp Lệ"), action="save")
+    assert shown.status == 422
+    assert dict(shown.form("write")["fields"])["version"] == "1"

@@ -56,3 +56,22 @@ def _data(shown: Any) -> Any:
     found = re.search(r'<script type="application/json" id="stored">(.*?)</script>', shown.html, re.DOTALL)
     assert found
     return json.loads(found[1])
+
+
+async def test_live_page_that_two_correct_keeps_both_changes(visit: Any, pages: Pages) -> None:
+    """The second one has the other's correction in the form, and reads both texts of what both have changed."""
+    first, second = await visit("publish:haihau", name="Minh"), await visit("publish:haihau", name="Lan")
+    article = await write(first, action="publish")
+    for editor in (first, second):
+        await editor.open(f"bai-viet/{article}/dang-dang")
+    await first.submit("live", title="Tựa của Minh", lead="Sapo của Minh")
+    shown = await second.submit("live", lead="Sapo của Lan", slug="Không Hợp Lệ")
+    assert shown.status == 422
+    shown = await second.submit("live", slug="cho-con")
+    assert shown.status == 412
+    fields = dict(shown.form("live")["fields"])
+    assert (fields["title"], fields["lead"], fields["slug"]) == ("Tựa của Minh", "Sapo của Lan", "cho-con")
+    assert "Sapo của Minh" in shown.text
+    await second.submit("live")
+    live = (await pages.api.call("GET", f"/articles/{article}?copy=live", None, "read")).json()
+    assert (live["title"], live["lead"], live["slug"]) == ("Tựa của Minh", "Sapo của Lan", "cho-con")

@@ -181,3 +181,20 @@ async def test_page_that_is_too_large_is_shown_again_with_its_text(visit: Any, p
     blocks = [{"type": "paragraph", "html": line} for line in lines]
     shown = await editor.submit("page", **scripted(blocks))
     assert (shown.status, _data(shown)["body"]) == (413, blocks)
+
+
+async def test_refused_page_does_not_undo_what_others_have_saved_since(visit: Any, pages: Pages) -> None:
+    """The form that comes back with an error is still about the version that it was made from, with a script too."""
+    await pages.api.context.structures.step()
+    first, second = await visit("publish:haihau", name="Minh"), await visit("publish:haihau", name="Lan")
+    await first.open("trang/moi")
+    await first.submit("page", title="Giới thiệu", body="Một.")
+    address = first.at.partition("?")[0]
+    for body in ({"body": "Của tôi."}, scripted([{"type": "paragraph", "html": "Của tôi."}])):
+        await first.open(address)
+        await second.open(address)
+        await second.submit("page", body=f"Của Lan {len(body)}.")
+        shown = await first.submit("page", **body, slug="Không Được")
+        assert shown.status == 422
+        shown = await first.submit("page", **body, slug="gioi-thieu")
+        assert (shown.status, f"Của Lan {len(body)}." in shown.html) == (412, True)

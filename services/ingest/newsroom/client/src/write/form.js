@@ -4,7 +4,7 @@ import { el } from "../dom.js";
 import { parseHtml } from "../paste/html_tree.js";
 
 /** Names that belong to the request and not to the article. */
-const OF_REQUEST = new Set(["csrf", "version", "key", "site", "action", "body", "body_format", "tab", "has_also_in"]);
+const OF_REQUEST = new Set(["csrf", "form_number", "version", "key", "site", "action", "body", "body_format", "tab", "has_also_in"]);
 /** Fields of the API that have fields, which the form has as `source_name` and so on. */
 const PARTS = ["source", "seo", "rights"];
 

@@ -212,6 +212,7 @@ export class WritingPage {
 
   async send(button, action, isAgain = false) {
     this.isSent = true;
+    this.sent = { values: readForm(this.form), body: JSON.parse(this.area.value) };
     const data = new URLSearchParams(new FormData(this.form, button));
     const response = await fetch(this.address, { method: "POST", body: data }).catch(() => {
       throw new Error(t("no_network"));
@@ -270,8 +271,12 @@ export class WritingPage {
       else location.assign(url);
       return;
     }
-    this.take(head);
-    this.say(t(this.texts.saved, { version: head.stored.version, time: clock() }));
+    const made = Number(new URL(url).searchParams.get("version"));
+    const { version } = head.stored;
+    const isOwn = !made || made === version;
+    if (isOwn) this.take(head);
+    else this.mergeIn(head, this.sent); // somebody has saved since then
+    this.say(t(isOwn ? this.texts.saved : this.texts.merged, { version, time: clock() }));
   }
 
   /** Return {values, stored} of the newest version, from its own page; null if there is no answer. */
@@ -287,8 +292,19 @@ export class WritingPage {
   async mergeAndSave(button, action) {
     const head = await this.readHead();
     if (!head?.stored) throw new Error(t("no_network"));
+    const { conflicts, isSeen } = this.mergeIn(head, this.base);
+    if (!conflicts.length && (action === "save" || isSeen)) {
+      this.area.value = JSON.stringify(this.body);
+      return this.send(button, action);
+    }
+    this.say(t(this.texts.merged, { version: head.stored.version }));
+    return undefined;
+  }
+
+  /** Merge a newer version into what is shown; both were made from `base`. Returns what needs a choice, and whether nothing shown changes. */
+  mergeIn(head, base) {
     const mine = { ...readForm(this.form), body: this.editor.blocks }; // a space at the end stays
-    const { fields, conflicts } = merge({ ...this.base.values, body: this.base.body }, mine, {
+    const { fields, conflicts } = merge({ ...base.values, body: base.body }, mine, {
       ...head.values,
       body: head.stored.body,
     });
@@ -297,12 +313,7 @@ export class WritingPage {
     this.take(head);
     this.use({ values, body });
     this.conflicts(conflicts);
-    if (!conflicts.length && (action === "save" || isSeen)) {
-      this.area.value = JSON.stringify(this.body);
-      return this.send(button, action);
-    }
-    this.say(t(this.texts.merged, { version: head.stored.version }));
-    return undefined;
+    return { conflicts, isSeen };
   }
 
   conflicts(conflicts, { isFocused = true } = {}) {
