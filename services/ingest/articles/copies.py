@@ -50,10 +50,6 @@ class StoredArticle:
     """Of the last version that was refused, until one is approved."""
     is_discarded: bool = False
 
-    def is_author(self, actor: Actor) -> bool:
-        """Return whether the actor wrote the text of the head, or imported it over the API or by the command."""
-        return self.author is not None and self.author.is_same(actor)
-
     @property
     def has_successor(self) -> bool:
         """Whether the working copy is another one than the scheduled copy, which exists."""

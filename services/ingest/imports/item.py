@@ -2,7 +2,7 @@
 
 import html as html_characters
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from mmap import mmap
@@ -142,14 +142,6 @@ class FormatReader(Protocol):
 
 ITEM_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What a reader raises for an item that it cannot read."""
-
-
-def read_each(
-    items: Sequence[object] | Iterator[object], read: Callable[[object, str], ImportItem], unit: str
-) -> Iterator[ItemOrError]:
-    """Read items one by one; an unreadable one does not prevent the others."""
-    for number, item in enumerate(items, 1):
-        yield read_one(item, read, f"{unit} {number}")
 
 
 def read_one(

@@ -43,12 +43,6 @@ STEPS = {
     )
 }
 STEP_TITLES = translate({name: step.title for name, step in STEPS.items()})
-FOR_WRITERS = {"submit", "discard"}
-
-
-def shown_state(article: Mapping[str, Any]) -> str:
-    """Return the key of STATES: that of the working version, or that it was returned to its author."""
-    return "returned" if article["state"] == "draft" and article.get("refusal") else str(article["state"])
 
 
 def is_live(article: Mapping[str, Any]) -> bool:

@@ -236,11 +236,6 @@ def _steps(article: Article, site: Site) -> list[tuple[str, str]]:
     return [*steps, (article.title, article_path(article))]
 
 
-def _visible_date(article: Article, site: Site) -> str:
-    assert article.published_at is not None
-    return local_date(article.published_at, site.zone, site.language, article.date_precision)
-
-
 def _author_path(site: Site, name: str) -> str:
     """Return the path of an author's page; "" if the newsroom has made none."""
     author = site.structure.author(name) if site.structure else None

@@ -13,7 +13,7 @@ from services.ingest.imports.item import (
     paragraph_text,
     parse_count,
     parse_old_url,
-    read_each,
+    read_one,
 )
 from services.ingest.imports.times import read_time
 from shared.articles import Figure, Image, Paragraph
@@ -43,14 +43,15 @@ def test_html_to_blocks_unresolvable_image_keeps_caption() -> None:
     )
 
 
-def test_read_each_unreadable_item_does_not_stop_the_others() -> None:
-    """An item that raises is unreadable with a reason; a missing key is named; the others are read."""
+def test_read_one_of_an_unreadable_item_says_why() -> None:
+    """An item that raises is unreadable with a reason; a missing key is named."""
 
     def read(item: object, place: str) -> ImportItem:
         assert isinstance(item, dict)
         return ImportItem(place=place, external_id="1", title=item["title"], body=[Paragraph("x" * item["length"])])
 
-    found = list(read_each([{"title": "a", "length": 1}, {"length": 1}, {"title": "b", "length": "x"}], read, "line"))
+    items = ({"title": "a", "length": 1}, {"length": 1}, {"title": "b", "length": "x"})
+    found = [read_one(item, read, f"line {number}") for number, item in enumerate(items, 1)]
     assert [one.place for one in found] == ["line 1", "line 2", "line 3"]
     assert [isinstance(one, ImportItem) for one in found] == [True, False, False]
     assert found[1] == UnreadableItem("line 2", "has no 'title'")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.newsroom.article_state import other_steps, primary_step, shown_state
+from services.ingest.newsroom.article_state import other_steps, primary_step
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,3 @@ def test_other_steps_are_those_that_may_be_taken() -> None:
     killed = {"state": "killed", "steps": [], "live_version": 5}
     assert [step.name for step in other_steps(killed, "", **all_rights)] == ["undo"]
     assert other_steps(killed, "", **writer) == []
-    assert shown_state({"state": "draft", "refusal": {"reason": "x"}}) == "returned"

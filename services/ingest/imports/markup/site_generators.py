@@ -39,7 +39,6 @@ _ATTRIBUTE = re.compile(
     r"([\w-]+)\s*[=:]\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|`([^`]*)`|([^\s\"'`]+))|\"([^\"]*)\"|'([^']*)'|(\S+)"
 )
 _KRAMDOWN = re.compile(r"^[ \t]*+\{:[^{}\n]*+\}[ \t]*+$|\{:[^{}\n]*+\}", re.MULTILINE)
-_BLOCK_TAG = re.compile(r"<!--more-->|<!-- more -->", re.IGNORECASE)
 _FOOTNOTE_LINK = re.compile(r'<sup class="footnote-reference"><a href="#[^"]*">([^<]*)</a></sup>')
 _FOOTNOTE = re.compile(
     r'<div class="footnote-definition" id="[^"]*"><sup class="footnote-definition-label">([^<]*)</sup>\s*(<p>)?'

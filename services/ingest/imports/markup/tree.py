@@ -78,7 +78,6 @@ _LOST_KINDS: dict[str, WarningKind] = {"script": "embed", "svg": "image", "canva
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _DATA_URL = re.compile(r"data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=%\s]{200,}", re.IGNORECASE)
 _BARE_URL = re.compile(r"https?://[^\s<>\"]+")
-_ALONE = "bare-address"
 _SHOWN_CHARACTERS_MAX = 200
 
 

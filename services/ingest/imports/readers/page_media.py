@@ -18,7 +18,6 @@ from shared.articles import Block, Figure, Paragraph
 from shared.text import inline_text
 
 _MARK = re.compile(r"(?:<p>\s*)?\(embedded-medium-(\d+)-of-this-page\)(?:\s*</p>)?")
-_PLACES = "//*[self::header[not(ancestor::article)] or self::footer or self::nav or self::aside]"
 _KEPT_ATTRIBUTES = ("src", "data-src", "data-lazy-src", "title", "poster")
 LOST_PICTURES_MAX = 20
 ASSET_FOLDERS = (
