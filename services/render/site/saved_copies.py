@@ -136,7 +136,7 @@ async def read_pictures(
             found[path] = assets[path].body
             continue
         if content := known(path):
-            size += len(content)
+            size += count * len(content)
             if size > PICTURE_BYTES_MAX:
                 break
             found[path] = content

@@ -7,6 +7,7 @@ from typing import Any
 import obstore
 import pytest
 
+from services.render.pages.document import Document
 from services.render.site import saved_copies
 from shared.articles import Article, Figure, Image, Paragraph, Rendition
 from shared.object_store import PUBLIC, open_store
@@ -86,3 +87,18 @@ async def test_copy_counts_each_place_of_a_picture(portal: Any, monkeypatch: pyt
     await portal.change(1, body=[Figure(f"Chợ {number}", IMAGE) for number in range(3)])
     text = (await portal.get(COPY)).text
     assert (text.count("data:image/webp"), text.count(f'<a href="{URL}/bai-so-1-1.html">Chợ “phiên”</a>')) == (0, 4)
+
+
+@pytest.mark.parametrize(("times", "is_inside"), [(1, True), (3, True), (4, False)])
+async def test_export_counts_each_place_of_a_picture_that_it_has(
+    portal: Any, monkeypatch: pytest.MonkeyPatch, times: int, is_inside: bool
+) -> None:
+    """A static export, which has the picture in its folder, makes the copy that the server makes."""
+    content = b"RIFF picture"
+    monkeypatch.setattr(saved_copies, "PICTURE_BYTES_MAX", 3 * len(content))
+    page = Document(f'<img src="{PATHS[0]}" alt="Chợ">'.encode() * times)
+    stored = open_store(portal.media)
+    in_folder = await saved_copies.read_pictures(page, portal.site, stored, lambda _: content)
+    await obstore.put_async(stored, PUBLIC + NAMES[0], content)
+    assert in_folder == await saved_copies.read_pictures(page, portal.site, stored)
+    assert in_folder == ({PATHS[0]: content} if is_inside else {})
