@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 import asyncpg
@@ -27,6 +27,7 @@ from services.render.site import routes
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect
 from shared.articles import Article
+from shared.postgres import Connection
 from shared.progress_bar import progress_bar
 from shared.site_structure import author_path, page_path
 
@@ -60,6 +61,34 @@ def _nothing_is_known(url: str, dependencies: list[Any]) -> bool:
     return False
 
 
+class OneQueryAtATime:
+    """A connection whose queries wait for one another: a page may need one while the next batch is being read."""
+
+    def __init__(self, connection: "Connection | asyncpg.Connection") -> None:
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of a query."""
+        async with self._turn:
+            return await self._connection.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
+        """Return the first row of a query."""
+        async with self._turn:
+            return await self._connection.fetchrow(query, *arguments)
+
+    async def fetchval(self, query: str, *arguments: object) -> Any:
+        """Return the first value of the first row of a query."""
+        async with self._turn:
+            return await self._connection.fetchval(query, *arguments)
+
+    async def execute(self, query: str, *arguments: object) -> str:
+        """Execute a statement."""
+        async with self._turn:
+            return str(await self._connection.execute(query, *arguments))
+
+
 @dataclass
 class BulkPageReader(PageReader):
     """Reads many pages; the rows of articles and lists are prefetched, and each content is decoded once."""
@@ -68,6 +97,10 @@ class BulkPageReader(PageReader):
     prefetched_rows: dict[int, asyncpg.Record] = field(default_factory=dict)
     prefetched_related: dict[int, list[asyncpg.Record]] = field(default_factory=dict)
     prefetched_lists: dict[str, list[asyncpg.Record]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let the queries of pages and of the prefetch wait for one another."""
+        self.connection = cast(asyncpg.Connection, OneQueryAtATime(self.connection))
 
     def track(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
         """Decode articles, and record that the page depends on them.

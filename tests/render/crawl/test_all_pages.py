@@ -6,10 +6,12 @@ import pytest
 
 from services.render.crawl import all_pages
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, render_url, site_urls
+from services.render.crawl.site_check import offered_files
 from services.render.pages.document import Document
 from services.render.queries import GENERATIONS
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect
+from shared.articles import Paragraph, Related
 from tests.render.conftest import SITE, URL
 
 
@@ -28,6 +30,26 @@ async def test_site_urls_and_render_all_match_the_portal(portal: Any) -> None:
     assert (reader.prefetched_rows, reader.prefetched_related) == ({}, {})
     for url, page in found.items():
         assert isinstance(page, Document), url
+        if url != "/tim-kiem":
+            assert (await portal.get(url)).body == page.body, url
+
+
+async def test_pages_that_query_while_the_next_batch_is_read_match_the_portal(
+    portal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cards of articles, and what a caller asks between two pages, are queried on the connection of the prefetch."""
+    monkeypatch.setattr(all_pages, "BATCH_ARTICLES", 5)
+    for number in range(1, 13):
+        other = number % 12 + 1
+        await portal.add(number, body=[Paragraph("Xem thêm"), Related(f"a-{other}", other)])
+    found = {}
+    async with portal.pool.acquire() as connection:
+        reader = BulkPageReader(connection, SITE, GENERATIONS["render"])
+        async for url, page in render_all(reader, await site_urls(reader), URL):
+            found[url] = page
+            assert await offered_files(reader, [f"/tep/{'a' * 32}/a.pdf"]) == set()
+    for url, page in found.items():
+        assert isinstance(page, Document), (url, page)
         if url != "/tim-kiem":
             assert (await portal.get(url)).body == page.body, url
 
