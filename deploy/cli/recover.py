@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from aiokafka.errors import KafkaError
 
 from deploy.cli.words import PROGRAM
+from services.ingest.collector.partition_router import read_plan
+from services.ingest.collector.partitions_command import count_partitions
 from services.stats.admin.lost_adjustments import find_lost_adjustments
 from services.stats.admin.lost_records import find_mismatches
 from services.stats.settings import StatsSettings
@@ -23,7 +25,7 @@ from shared.kafka.log_reader import log_reader
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.settings import SettingsError
 from shared.topic_check import check_topics, topic_client
-from shared.topics import wanted_topics
+from shared.topics import PAGE_VIEWS, wanted_topics
 
 DECLINED = "recover: stopped; nothing further was changed. Run it again when you have decided."
 COUNTING = {
@@ -59,6 +61,17 @@ async def find_topics(settings: StatsSettings, given: argparse.Namespace) -> Ste
     if not missing:
         return None
     return Step(f"Kafka has no topics {', '.join(missing)}: it is new, or was lost.", "creates them", ("topics",))
+
+
+async def find_partitions(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that adds the partitions over which events are distributed and which a new Kafka lacks."""
+    async with open_command_pool(settings, role="presstally_ingest") as pool:
+        _, plan = await read_plan(pool)
+    there, wanted = await count_partitions(settings.kafka), plan.newest.partitions if plan.newest else 0
+    if there >= wanted:
+        return None
+    found = f"{PAGE_VIEWS.name} has {there} partitions in Kafka, and events are distributed over {wanted}: they wait."
+    return Step(found, "adds the others, and the events are sent", ("ingest", "partitions", "add", str(wanted)))
 
 
 async def find_counting(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
@@ -101,7 +114,7 @@ async def find_proof(settings: StatsSettings, given: argparse.Namespace) -> Step
     return Step("All numbers can be compared with the log.", "recounts it and changes nothing", ("stats", "verify"))
 
 
-STEPS: tuple[Find, ...] = (find_topics, find_counting, find_adjustments, find_articles, find_proof)
+STEPS: tuple[Find, ...] = (find_topics, find_partitions, find_counting, find_adjustments, find_articles, find_proof)
 
 
 def parser() -> argparse.ArgumentParser:

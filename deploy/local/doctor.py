@@ -7,18 +7,17 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
-from shared.kafka.config import READ_COMMITTED, KafkaConfig
+from deploy.local.check_failures import NoAnswerError, PostgresUnavailableError, describe_failure, log_of, no_answer
+from deploy.local.kafka_lookups import describe_numbers, open_consumer, read_partitions, unread_partitions
+from shared.kafka.config import KafkaConfig
 from shared.sites import SitesError
 from shared.sites_file import check_theme_folders, read_sites
 from shared.topic_check import check_topics, topic_client
@@ -75,22 +74,26 @@ Check = Callable[[Installation], Coroutine[Any, Any, list[Finding]]]
 
 
 async def run_checks(installation: Installation) -> list[Finding]:
-    """Run all checks. A check that cannot be completed is a failed one."""
-    findings = []
+    """Run all checks. What keeps some from being completed is one failed finding."""
+    findings: list[Finding] = []
+    incomplete: dict[str, list[str]] = {}
+    """Reason → checks."""
     for name, check in CHECKS.items():
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 findings += await check(installation)
-        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            reason = str(error) or type(error).__name__
-            findings.append(Finding(False, f"{name}: check failed: {reason}"))
-    return findings
+        except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            reason = await describe_failure(error, installation.kafka, installation.ports, installation.parts)
+            incomplete.setdefault(reason, []).append(name)
+    return [finding for finding in findings if finding.message not in incomplete] + [
+        Finding(False, f"{reason}; not checked: {', '.join(names)}") for reason, names in incomplete.items()
+    ]
 
 
 async def _processes(installation: Installation) -> list[Finding]:
     states = {name: _state(pid) for name, pid in installation.parts.items()}
     findings = [
-        Finding(False, f"{name} is not running; the supervisor restarts it")
+        Finding(False, f"{name} is not running; the supervisor restarts it, and {log_of(name)} why it ended")
         for name, state in states.items()
         if state in ("", "Z")
     ]
@@ -120,8 +123,8 @@ async def _readiness(installation: Installation) -> list[Finding]:
     for name in SERVICES:
         try:
             answer = json.loads(await _get(f"http://127.0.0.1:{installation.ports[name]}/readyz"))
-        except OSError as error:
-            findings.append(Finding(False, f"{name} does not answer: {error}"))
+        except NoAnswerError as error:
+            findings.append(Finding(False, no_answer(name, error)))
             continue
         messages = [*answer["problems"], *answer["warnings"]]
         for message in messages:
@@ -150,11 +153,15 @@ async def _counting(installation: Installation) -> list[Finding]:
     spooled = sum(_samples(ingest, "presstally_spool_bytes"))
     findings = []
     if lag > LAG_SECONDS_MAX:
-        findings.append(Finding(False, f"consumer lag: {lag:.0f} s, {records:.0f} records"))
+        findings.append(
+            Finding(False, f"consumer lag: {lag:.0f} s, {records:.0f} records; {log_of('stats')} why, if it grows")
+        )
     if assigned < partitions:
-        findings.append(Finding(False, f"only {assigned:.0f} of {partitions:.0f} partitions are assigned to counters"))
+        message = f"only {assigned:.0f} of {partitions:.0f} partitions are assigned to counters"
+        findings.append(Finding(False, f"{message}; {log_of('stats')} why, if no line above does"))
     if spooled:
-        findings.append(Finding(False, f"spool: {spooled:.0f} bytes of page views are waiting for Kafka"))
+        message = f"spool: {spooled:.0f} bytes of page views are waiting for Kafka, which get there by themselves"
+        findings.append(Finding(False, f"{message}; {log_of('ingest')} what they wait for"))
     return findings or [Finding(True, f"consumer lag: {lag:.1f} s, spool empty")]
 
 
@@ -188,7 +195,8 @@ async def _clocks(installation: Installation) -> list[Finding]:
     message = f"clocks: the collector's is {abs(offset):.1f} s {direction} the broker's"
     if abs(offset) <= CLOCK_SECONDS_MAX:
         return [Finding(True, message)]
-    return [Finding(False, f"{message}; set both by NTP: events become dead letters, or are counted at wrong times")]
+    advice = "set both by NTP (`timedatectl set-ntp true`)"
+    return [Finding(False, f"{message}; {advice}: events become dead letters, or are counted at wrong times")]
 
 
 async def _topics(installation: Installation) -> list[Finding]:
@@ -200,62 +208,21 @@ async def _topics(installation: Installation) -> list[Finding]:
 async def _consumers(installation: Installation) -> list[Finding]:
     unread = await unread_partitions(installation.kafka, [topic.name for topic in TOPICS])
     return [
-        Finding(False, f"{topic}: nobody reads {describe_numbers(numbers)}: no consumer is assigned to them")
+        Finding(
+            False, f"{topic}: nobody reads {describe_numbers(numbers)}: no consumer is assigned to them; {log_of()} why"
+        )
         for topic, numbers in unread.items()
     ] or [Finding(True, "consumers: every partition is read")]
-
-
-async def unread_partitions(kafka: KafkaConfig, topics: Iterable[str]) -> dict[str, list[int]]:
-    """Return the partitions of topics that no member of any consumer group is assigned to, by topic.
-
-    Raises:
-        KafkaError: Kafka is unavailable.
-    """
-    admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=3_000)
-    try:
-        await admin.start()
-        described = await admin.describe_topics(list(topics))
-        groups = [name for name, *_ in await admin.list_consumer_groups()]
-        # One at a time: aiokafka cannot read an answer about several groups.
-        answers = [answer for name in groups for answer in await admin.describe_consumer_groups([name])]
-    finally:
-        await admin.close()
-    members = [member for answer in answers for group in answer.to_object()["groups"] for member in group["members"]]
-    assignments = [member["member_assignment"] for member in members]
-    read = {
-        (one.topic, one.partition)
-        for assignment in assignments
-        if assignment  # a member that is joining has none
-        for one in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
-    }
-    unread = {
-        one["topic"]: sorted(
-            number for part in one["partitions"] if (one["topic"], number := part["partition"]) not in read
-        )
-        for one in described
-    }
-    return {topic: numbers for topic, numbers in unread.items() if numbers}
-
-
-def describe_numbers(numbers: list[int]) -> str:
-    """Return partitions as words: "partitions 0-3, 7"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    texts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-    return f"{'partitions' if len(numbers) > 1 else 'partition'} {', '.join(texts)}"
 
 
 async def _ledger(installation: Installation) -> list[Finding]:
     async with _postgres(installation) as postgres:
         rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
         lost = await postgres.fetchval(GAPS)
-    findings = (
-        [Finding(False, f"Kafka deleted {lost} records before they were counted (see stats.gaps)")] if lost else []
-    )
+    findings = []
+    if lost:
+        message = f"Kafka deleted {lost} records before they were counted"
+        findings.append(Finding(False, f"{message}; see docs/runbooks/UncountedRecordsDeleted.md"))
     for row in rows:
         if row["events"] != row["records"]:
             records = f"{row['records']} records were processed, but the ledger has {row['events']}"
@@ -266,8 +233,8 @@ async def _ledger(installation: Installation) -> list[Finding]:
 
 async def _dead_letters(installation: Installation) -> list[Finding]:
     findings = []
-    partitions = await _partitions(installation, [topic.dead_letters for topic in TOPICS])
-    async with _kafka(installation) as kafka:
+    partitions = await read_partitions(installation.kafka, [topic.dead_letters for topic in TOPICS])
+    async with open_consumer(installation.kafka) as kafka:
         for topic in TOPICS:
             numbers = partitions[topic.dead_letters]
             begins, ends = await kafka.beginning_offsets(numbers), await kafka.end_offsets(numbers)
@@ -293,16 +260,20 @@ async def _publishing(installation: Installation) -> list[Finding]:
         still = await postgres.fetchval(OUTBOX)
     findings = []
     if oldest and still == oldest:
-        findings.append(Finding(False, "outbox: published messages do not reach Kafka"))
+        findings.append(Finding(False, f"outbox: published messages do not reach Kafka; {log_of('articles')} why"))
     if overdue > LAG_SECONDS_MAX:
-        findings.append(Finding(False, f"schedule: a publication or withdrawal is {overdue:.0f} s overdue"))
+        message = f"schedule: a publication or withdrawal is {overdue:.0f} s overdue"
+        findings.append(Finding(False, f"{message}; {log_of('articles')} why"))
     return findings or [Finding(True, "outbox and schedule: nothing pending")]
 
 
 async def _disk(installation: Installation) -> list[Finding]:
     free = shutil.disk_usage(installation.home).free
     message = f"disk: {free / 1024**3:.1f} GB free at {installation.home}"
-    return [Finding(free >= FREE_BYTES_MIN, message)]
+    if free >= FREE_BYTES_MIN:
+        return [Finding(True, message)]
+    advice = f"`du -xh -d 2 {installation.home} | sort -h` shows what takes space"
+    return [Finding(False, f"{message}, and on a full disk nothing is accepted or published; {advice}")]
 
 
 async def _sites(installation: Installation) -> list[Finding]:
@@ -345,7 +316,9 @@ async def _get(url: str) -> str:
         except urllib.error.HTTPError as error:
             if url.endswith("/readyz"):
                 return bytes(error.read())
-            raise
+            raise NoAnswerError(url, error) from error
+        except OSError as error:
+            raise NoAnswerError(url, error) from error
 
     return (await asyncio.to_thread(get)).decode()
 
@@ -354,37 +327,12 @@ async def _get(url: str) -> str:
 async def _postgres(installation: Installation) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     try:
         connection = await asyncpg.connect(installation.database_url, timeout=3)
-    except TimeoutError:
-        raise TimeoutError("Postgres does not answer within 3 s") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise PostgresUnavailableError(error) from error
     try:
         yield connection
     finally:
         connection.terminate()
-
-
-@asynccontextmanager
-async def _kafka(installation: Installation) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        **installation.kafka.client, group_id=None, isolation_level=READ_COMMITTED, request_timeout_ms=3_000
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(installation: Installation, topics: list[str]) -> dict[str, list[TopicPartition]]:
-    admin = AIOKafkaAdminClient(**installation.kafka.client, request_timeout_ms=3_000)
-    try:
-        await admin.start()
-        described = await admin.describe_topics(topics)
-    finally:
-        await admin.close()
-    return {
-        one["topic"]: [TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]]
-        for one in described
-    }
 
 
 def run(installation: Installation) -> int:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from deploy.cli import recover
+from services.ingest.collector.partitions_command import create_partitions
 from services.stats.settings import StatsSettings
 from shared.kafka.config import KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS, create_topics
@@ -19,6 +20,8 @@ TOPIC_STEP = recover.Step("Kafka has no topics.", "creates them", ("topics",))
 COUNT_STEP = recover.Step("Counting waits.", "continues", ("stats", "rebuild", "--new-log"))
 ADJUSTED = """INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at)
 VALUES ('a', 'haihau', '', 'views', 7, 'An', 'the old counter', now())"""
+PLANNED = """INSERT INTO ingest.partition_plan (effective_at, partitions)
+VALUES ('2026-01-01'::timestamptz + make_interval(days => $1), $1)"""
 COUNTED = "UPDATE stats.offsets SET next_offset = 7, cluster = 'lost', topic_id = $2 WHERE topic = $1"
 
 
@@ -141,9 +144,18 @@ async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics
     assert all(topic.name in step.found for topic in TOPICS)
     await create_topics(KafkaConfig(broker_without_topics), 2, 1)
     assert await recover.find_topics(settings, GIVEN) is None
+    assert await recover.find_partitions(settings, GIVEN) is None  # no collector has run yet
     assert await recover.find_counting(settings, GIVEN) is None  # nothing is counted yet
     assert await recover.find_adjustments(settings, GIVEN) is None
     connection = await asyncpg.connect(database)
+    for partitions in (2, 5):  # planned before Kafka was lost
+        await connection.execute(PLANNED, partitions)
+    step = await recover.find_partitions(settings, GIVEN)
+    assert step is not None
+    assert step.found == "page-views has 2 partitions in Kafka, and events are distributed over 5: they wait."
+    assert step.command == ("ingest", "partitions", "add", "5")
+    await create_partitions(KafkaConfig(broker_without_topics), 5)
+    assert await recover.find_partitions(settings, GIVEN) is None
     await connection.execute(ADJUSTED)
     step = await recover.find_adjustments(settings, GIVEN)
     assert step is not None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -18,7 +19,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local import doctor as doctor_module
-from deploy.local.doctor import Installation, describe_numbers, unread_partitions
+from deploy.local.doctor import Installation
+from deploy.local.kafka_lookups import describe_numbers, open_consumer, unread_partitions
 from shared.kafka.config import KafkaConfig
 from shared.kafka.topic_config import alter_config
 from shared.topic_check import topic_client
@@ -90,8 +92,21 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
     ("part", "messages"),
     [
         ("stats", ["stats is frozen", "stats does not answer", "ok      render is ready"]),
-        ("postgres", ["postgres is frozen", "ledger: check failed: Postgres does not answer within 3 s"]),
-        ("gateway", ["gateway is frozen", "gateway: check failed: timed out", "ok      stats is ready"]),
+        (
+            "postgres",
+            [
+                "postgres is frozen",
+                "Postgres cannot be used: it does not answer within 3 s; `presstally logs postgres` shows",
+            ],
+        ),
+        (
+            "gateway",
+            [
+                "gateway is frozen",
+                "gateway does not answer: timed out; `presstally logs gateway` shows",
+                "ok      stats is ready",
+            ],
+        ),
     ],
 )
 def test_doctor_names_frozen_process_and_checks_others(
@@ -234,6 +249,42 @@ async def test_what_several_services_report_is_one_finding(monkeypatch: pytest.M
         f"ingest: site, articles: site, stats: counter, render: site: {shared}",
         "stats: counter: lag",
     ]
+
+
+async def test_what_keeps_several_checks_from_an_answer_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each store and service that does not answer is one finding, with the checks that it keeps and its log."""
+
+    async def needs_kafka(here: Installation) -> list[Any]:
+        async with open_consumer(here.kafka):
+            return []
+
+    async def needs_stats(here: Installation) -> list[Any]:
+        await doctor_module._get(f"http://127.0.0.1:{here.ports['stats']}/metrics")
+        return []
+
+    async def needs_postgres(here: Installation) -> list[Any]:
+        async with doctor_module._postgres(here):
+            return []
+
+    needs = {"kafka": needs_kafka, "stats": needs_stats, "postgres": needs_postgres}
+    checks = {f"{name} {number}": check for name, check in needs.items() for number in (1, 2)}
+    monkeypatch.setattr(doctor_module, "CHECKS", checks)
+    with socket.socket() as closed:  # bound and not listening: everything is refused
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        url = f"postgresql://u:x@127.0.0.1:{port}/x"
+        parts = {"kafka": 1, "stats": 1}
+        findings = await doctor_module.run_checks(
+            Installation(Path(), {"stats": port}, parts, KafkaConfig(f"127.0.0.1:{port}"), url)
+        )
+    kafka, stats, postgres = (finding.message for finding in findings)
+    assert kafka.startswith(f"Kafka at 127.0.0.1:{port} ")
+    assert kafka.endswith("; `presstally logs kafka` shows why; not checked: kafka 1, kafka 2")
+    said = "stats does not answer: Connection refused; `presstally logs stats` shows why"
+    assert stats == f"{said}; not checked: stats 1, stats 2"
+    assert postgres.startswith("Postgres cannot be used: ")
+    assert postgres.endswith("; not checked: postgres 1, postgres 2")  # it is another's, whose log is elsewhere
+    assert "`" not in postgres
 
 
 def test_doctor_without_installation_fails(tmp_path: Path) -> None:
