@@ -132,7 +132,7 @@ async def upsert_draft(
     source = (draft.site, draft.source_system)
     await connection.execute(SQL["lock_external_ids"], *source, [draft.external_id])
     known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
-    checksum = draft.checksum()
+    checksum, is_repetition = draft.checksum(), known is not None and draft.is_repetition(known["checksum"])
     draft = await _without_taken_urls(connection, draft, None if known is None else known["id"])
     before: StoredArticle | None = None
     changes: list[ArticleChange]
@@ -147,7 +147,7 @@ async def upsert_draft(
         if known["is_discarded"]:
             discarded = make_warning("state", "its article was discarded here, and stays so until it is restored")
             return UpsertResult(before.head, "unchanged", (*draft.warnings, discarded))
-        changes = await _next_versions(connection, before, draft, draft.is_repetition(known["checksum"]), publish, now)
+        changes = await _next_versions(connection, before, draft, is_repetition, publish, now)
         if not changes:
             return UpsertResult(before.head, "unchanged", tuple(draft.warnings))
     saved = []

@@ -42,8 +42,8 @@ FIELDS: dict[str, Any] = {
 }
 
 
-async def upsert(pool: asyncpg.Pool, fields: dict[str, Any], **options: Any) -> UpsertResult:
-    draft = ImportedDraft("haihau", "feed:haihau", "e-1", {**FIELDS, **fields})
+async def upsert(pool: asyncpg.Pool, fields: dict[str, Any], name: str = "e-1", **options: Any) -> UpsertResult:
+    draft = ImportedDraft("haihau", "feed:haihau", name, {**FIELDS, **fields})
     async with pool.acquire() as connection, connection.transaction():
         return await upsert_draft(connection, draft, **{"publish": False, "now": NOW, "actor": Actor("An"), **options})
 
@@ -63,6 +63,22 @@ async def test_upsert_draft_keeps_a_slug_that_was_not_made_of_the_title(pool: as
     assert (second.article.id, second.article.title, second.article.slug) == (first.article.id, "Tựa mới", "cho-con")
     assert (await upsert(pool, {"title": "Tựa mới", "slug": "x"})).change == "unchanged"
     assert await count(pool, "revisions") == 2
+
+
+@pytest.mark.parametrize("publish", [False, True])
+async def test_same_import_leaves_edits_also_if_another_article_has_its_old_url(
+    pool: asyncpg.Pool, publish: bool
+) -> None:
+    """A repetition is one although an old URL is left out each time: what editors wrote since stays."""
+    await upsert(pool, {"old_urls": ["/cu.html"]}, "e-0", publish=publish)
+    fields = {"old_urls": ["/cu.html", "/khac.html"]}
+    first = await upsert(pool, fields, publish=publish)
+    assert first.article.old_urls == ["/khac.html"]
+    edited = msgspec.structs.replace(first.article, title="Tựa của ban biên tập")
+    content = msgspec.json.encode(edited).decode()
+    await pool.execute("UPDATE ingest.articles SET content = $2 WHERE id = $1", edited.id, content)
+    again = await upsert(pool, fields, publish=publish)
+    assert (again.change, again.article.title, len(again.warnings)) == ("unchanged", "Tựa của ban biên tập", 1)
 
 
 async def test_upsert_draft_of_killed_article_is_refused(pool: asyncpg.Pool) -> None:
