@@ -6,7 +6,7 @@ A page that says nothing about itself may be a draft by its folder, so that thes
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +16,8 @@ from services.ingest.imports.readers.front_matter import split_front_matter
 
 _HUGO_CONFIGURATIONS = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.json")
 _LEVELS_MAX = 12
+FILE_CHARACTERS_MAX = 4 * FRONT_MATTER_CHARACTERS_MAX
+"""Of a file with defaults; of a page with a cascade its beginning is enough, which has the whole front matter."""
 
 
 class PageFolders:
@@ -47,17 +49,21 @@ class PageFolders:
         return {str(name).lower(): value for name, value in found.items()}
 
     def _front_matter(self, file: Path) -> Mapping[str, Any]:
-        return self._once(file, lambda text: split_front_matter(text.lstrip("\ufeff\n")).fields)
+        return self._once(file, lambda text: split_front_matter(text.lstrip("\ufeff\n")).fields, is_page=True)
 
     def _mapping(self, file: Path) -> Mapping[str, Any]:
         return self._once(file, lambda text: _parsed(text, file.suffix))
 
-    def _once(self, file: Path, read: Any) -> Mapping[str, Any]:
+    def _once(self, file: Path, read: Callable[[str], Any], *, is_page: bool = False) -> Mapping[str, Any]:
         if file not in self._read:
             found: Any = {}
-            if file.is_file() and file.stat().st_size <= 4 * FRONT_MATTER_CHARACTERS_MAX:
+            if file.is_file():
                 try:
-                    found = read(file.read_text(encoding="utf-8-sig").replace("\r\n", "\n"))
+                    with file.open(encoding="utf-8-sig") as opened:
+                        text = opened.read(FILE_CHARACTERS_MAX)
+                        if opened.read(1) and not is_page:
+                            raise FormatError(f"it has more than {FILE_CHARACTERS_MAX:,} characters")
+                    found = read(text)
                 except (FormatError, OSError, ValueError, RecursionError) as error:
                     raise FormatError(f"is in a folder whose {file.name} cannot be read: {error}") from error
             self._read[file] = (

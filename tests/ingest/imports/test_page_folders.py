@@ -1,11 +1,12 @@
 """Front matter that folders give to their pages."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from services.ingest.imports.item import FormatError, ReadContext
-from services.ingest.imports.page_folders import PageFolders
+from services.ingest.imports.page_folders import FILE_CHARACTERS_MAX, PageFolders
 from services.ingest.imports.readers.markdown_ndjson import read_markdown
 from tests.ingest.imports.samples import outcome
 
@@ -81,3 +82,12 @@ def test_defaults_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
     write(tmp_path / "a.md", PAGE)
     with pytest.raises(FormatError, match=r"_index\.md cannot be read"):
         PageFolders().defaults(tmp_path / "a.md", tmp_path)
+
+
+def test_large_defaults_are_not_passed_over(tmp_path: Path) -> None:
+    """A section's page may have a long text after its fields; a data file that is too large to be read is an error."""
+    write(tmp_path / "_index.md", f"---\ncascade:\n  draft: true\n---\n{'Chữ. ' * FILE_CHARACTERS_MAX}")
+    assert state(tmp_path, "a.md") == "draft"
+    write(tmp_path / "kin/kin.json", json.dumps({"draft": True, "x": "x" * FILE_CHARACTERS_MAX}))
+    with pytest.raises(FormatError, match=r"kin\.json cannot be read: it has more than 262,144 characters"):
+        state(tmp_path, "kin/b.md")
