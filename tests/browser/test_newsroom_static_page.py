@@ -273,6 +273,11 @@ def test_page_is_written_with_the_editor_and_shown_to_visitors(
     page.wait_for_url("**/trang/*done=saved")
     made = page.url.partition("?")[0].rpartition("/")[2]
     assert [one["type"] for one in _body(editors, made)] == ["paragraph", "list", "table", "figure"]
+    with page.expect_popup() as popup:
+        page.get_by_role("button", name="Xem trước").click()
+    expect(popup.value.locator(".preview-banner")).to_contain_text("bản đang soạn của trang")
+    expect(popup.value.get_by_text("Trụ sở ủy ban")).to_be_visible()
+    popup.value.close()
     page.get_by_role("button", name="Lưu và đăng").click()
     page.wait_for_url("**/trang/*done=published")
     public = editors.call("GET", f"/pages/{made}", scope="read").json()["url"]

@@ -104,7 +104,7 @@ async def list_static_pages(
 async def get_static_page(context: ApiContextDep, caller: ReadCaller, page_id: PageId) -> Response:
     """Read the working copy of a static page."""
     stored = await read_page(context.pool, page_id)
-    return _answer(_site_of(context, caller, "read", stored, page_id), stored)
+    return _answer(site_of_page(context, caller, "read", stored, page_id), stored)
 
 
 @router.post(
@@ -169,7 +169,7 @@ async def change_static_page(
 
     async def act(connection: Connection) -> Response:
         stored = await read_page(connection, page_id, for_update=True)
-        site = _site_of(context, caller, "publish", stored, page_id)
+        site = site_of_page(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version)
         names = ("title", "slug", "description", "kind", "language")
@@ -191,7 +191,7 @@ async def _publish(
 ) -> Response:
     async def act(connection: Connection) -> Response:
         stored = await read_page(connection, page_id, for_update=True)
-        site = _site_of(context, caller, "publish", stored, page_id)
+        site = site_of_page(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version, is_required=not is_withdrawal)
         after = await publish_page(connection, stored, caller.actor.name, is_withdrawal=is_withdrawal)
@@ -265,7 +265,7 @@ async def delete_static_page(
 
     async def act(connection: Connection) -> Response:
         stored = await read_page(connection, page_id, for_update=True)
-        _site_of(context, caller, "publish", stored, page_id)
+        site_of_page(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version)
         await delete_page(connection, stored, caller.actor.name)
@@ -275,7 +275,7 @@ async def delete_static_page(
     return await change_once(context, request, caller, act)
 
 
-def _site_of(context: ApiContext, caller: Caller, scope: str, stored: StoredPage | None, page_id: str) -> Site:
+def site_of_page(context: ApiContext, caller: Caller, scope: str, stored: StoredPage | None, page_id: str) -> Site:
     """Return the site of a page that the caller may access.
 
     Raises:

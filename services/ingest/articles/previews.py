@@ -1,8 +1,9 @@
-"""Preview links: signed, expiring and revocable links that show a version of an article to people without an account.
+"""Preview links: signed, expiring and revocable links to a version of an article, or a static page, without an account.
 
 A link is `ID.SIGNATURE`: a random ID, and its HMAC under a secret of this installation's database, so that guesses are
 rejected without a query. A link ends when it expires or is revoked, when its article is killed, discarded, or withdrawn
-after the link was made. What has ended stays so, whatever becomes of the article: `end_links` notes it.
+after the link was made. What has ended stays so, whatever becomes of the article: `end_links` notes it. That of a
+static page, which always shows its working copy, ends when the page is withdrawn or deleted.
 """
 
 import base64
@@ -11,6 +12,7 @@ import hmac
 import re
 import secrets
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -21,23 +23,33 @@ from services.ingest.queries import SQL
 from shared.articles import Article, State
 from shared.postgres import Connection
 from shared.previews import PreviewedVersion
+from shared.site_structure import StaticPage
 
 SECRET = "previews"  # noqa: S105 - its name
 ID_BYTES = 16
 EXPIRES_SECONDS_MIN, EXPIRES_SECONDS_MAX = 60, 30 * 86_400
 EXPIRES_SECONDS_DEFAULT = 7 * 86_400
 VALID_LINKS_MAX = 50
-"""Of one article."""
+"""Of one article or static page."""
 PUBLIC_PATH = "/xem-truoc/"
 _SIGNED = re.compile(r"^(?P<id>[A-Za-z0-9_-]{22})\.(?P<mac>[A-Za-z0-9_-]{43})$", re.ASCII)
 _WITHDRAWN: frozenset[State] = frozenset({"unpublished", "archived"})
+
+
+class Shown(NamedTuple):
+    """What a link shows: one of the two."""
+
+    article: str | None = None
+    page: str | None = None
 
 
 class PreviewLink(msgspec.Struct):
     """A preview link."""
 
     id: str
-    article: str
+    article: str | None
+    page: str | None
+    """The static page that it shows, in place of an article."""
     version: int | None
     """Null: it shows the working version, whichever it is."""
     url: str
@@ -48,7 +60,7 @@ class PreviewLink(msgspec.Struct):
 
 
 class PreviewLinkList(msgspec.Struct):
-    """The preview links of an article, newest first."""
+    """The preview links of an article or a static page, newest first."""
 
     previews: list[PreviewLink]
 
@@ -76,12 +88,12 @@ class PreviewLinks:
         return f"{preview_id}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
     async def create(
-        self, connection: Connection, article_id: str, version: int | None, seconds: int, who: str
+        self, connection: Connection, shown: Shown, version: int | None, seconds: int, who: str
     ) -> asyncpg.Record | None:
-        """Insert a link, and return its row; None if the article has VALID_LINKS_MAX already."""
+        """Insert a link, and return its row; None if what it shows has VALID_LINKS_MAX already."""
         preview_id = base64.urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode().rstrip("=")
         valid_for = timedelta(seconds=seconds)
-        given = (preview_id, article_id, version, valid_for, who, VALID_LINKS_MAX)
+        given = (preview_id, *shown, version, valid_for, who, VALID_LINKS_MAX)
         return await connection.fetchrow(SQL["insert_preview"], *given)
 
     def link(self, row: asyncpg.Record, site_url: str) -> PreviewLink:
@@ -97,14 +109,26 @@ class PreviewLinks:
         if not hmac.compare_digest(self._sign(found["id"]).encode(), signed.encode()):
             return None
         row = await self._pool.fetchrow(SQL["previewed_version"], found["id"])
-        if row is None or row["content"] is None:
+        return await self._show_page(found["id"]) if row is None else _show_article(row)
+
+    async def _show_page(self, preview_id: str) -> PreviewedVersion | None:
+        row = await self._pool.fetchrow(SQL["previewed_page"], preview_id)
+        if row is None:
             return None
-        if row["live_state"] == "killed" or row["state"] == "killed":
-            return None
-        if row["live_state"] in _WITHDRAWN and row["withdrawn_at"] >= row["created_at"]:
-            return None
-        article = msgspec.json.decode(row["content"], type=Article)
-        return PreviewedVersion(as_published(article, row["now"]), row["version"] is None, row["expires_at"])
+        page = msgspec.json.decode(row["content"], type=StaticPage)
+        page = msgspec.structs.replace(page, version=row["version"], slug=row["slug"], state="published")
+        return PreviewedVersion(None, True, row["expires_at"], page)
+
+
+def _show_article(row: asyncpg.Record) -> PreviewedVersion | None:
+    if row["content"] is None:
+        return None
+    if row["live_state"] == "killed" or row["state"] == "killed":
+        return None
+    if row["live_state"] in _WITHDRAWN and row["withdrawn_at"] >= row["created_at"]:
+        return None
+    article = msgspec.json.decode(row["content"], type=Article)
+    return PreviewedVersion(as_published(article, row["now"]), row["version"] is None, row["expires_at"])
 
 
 async def end_links(connection: Connection, before: StoredArticle, change: ArticleChange) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
@@ -24,6 +24,7 @@ from services.ingest.newsroom.article_form import (
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
 from services.ingest.newsroom.comparison import related_articles
 from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.previews import preview
 from services.ingest.newsroom.scripted import is_scripted, saved_version, shown_data, typed_body
 from shared.translations import pgettext, translate
 
@@ -34,7 +35,6 @@ PUBLISHING_STEPS = {
 """The steps that publish an article, by its state; from any other: `publish`."""
 OUTCOMES = {"submit": "in_review", "approve": "approved", "publish": "published"}
 """The state of an article after an action."""
-PREVIEW_SECONDS = 3_600
 TITLES_MAX = 20
 """Titles of cards that a comparison names: each is a request."""
 _AUTOSAVE = {
@@ -275,9 +275,7 @@ async def _step_after_save(
         is_again: The form was sent before: the step may be taken already.
     """
     if action == "preview":
-        sent = {"version": article["version"], "expires_in": PREVIEW_SECONDS}
-        link = await page.api.send("POST", f"/articles/{article['id']}/previews", sent, csrf=page.sent_csrf)
-        return RedirectResponse(link["url"], 303)
+        return await preview(page, "articles", article["id"], version=article["version"])
     if action == "review":
         return page.redirect(path_of(article["id"], "duyet"))
     if action not in OUTCOMES:

@@ -11,6 +11,7 @@ from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import Form, plain_form
 from services.ingest.newsroom.markdown import blocks_to_markdown, form_blocks, markdown_to_blocks, sent_blocks
 from services.ingest.newsroom.pages import Page, screen, whole_number
+from services.ingest.newsroom.previews import preview
 from services.ingest.newsroom.ready_pages import BY_KEY, READY_PAGES, existing
 from services.ingest.newsroom.scripted import is_scripted, saved_version, shown_data, typed_body
 from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
@@ -221,7 +222,10 @@ async def _refused(
 
 
 async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
+    """Publish or show the page in its theme, if that button was pressed."""
     path = f"{PATH}/{stored['id']}"
+    if page.text("action") == "preview":
+        return await preview(page, "pages", stored["id"])
     if page.text("action") != "publish":
         return page.redirect(path, version=saved_version(page, stored), done="saved")
     try:

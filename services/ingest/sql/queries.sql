@@ -695,19 +695,23 @@ GROUP BY a.site, named.section
 ORDER BY a.site, named.section
 
 -- name: insert_preview
-INSERT INTO ingest.previews (id, article, version, expires_at, created_by)
-SELECT $1, $2, $3, now() + $4::interval, $5
-WHERE (SELECT count(*) FROM ingest.previews WHERE article = $2 AND expires_at > now() AND revoked_at IS NULL) < $6
-RETURNING id, article, version, expires_at, created_at, created_by, revoked_at
+-- $2, $3: the article or the static page, and null.
+INSERT INTO ingest.previews (id, article, page, version, expires_at, created_by)
+SELECT $1, $2::text, $3::text, $4, now() + $5::interval, $6
+WHERE (
+    SELECT count(*) FROM ingest.previews
+    WHERE (article = $2 OR page = $3) AND expires_at > now() AND revoked_at IS NULL
+) < $7
+RETURNING id, article, page, version, expires_at, created_at, created_by, revoked_at
 
 -- name: list_previews
-SELECT id, article, version, expires_at, created_at, created_by, revoked_at FROM ingest.previews
-WHERE article = $1 AND expires_at > now() ORDER BY created_at DESC LIMIT 1000
+SELECT id, article, page, version, expires_at, created_at, created_by, revoked_at FROM ingest.previews
+WHERE (article = $1 OR page = $2) AND expires_at > now() ORDER BY created_at DESC LIMIT 1000
 
 -- name: revoke_preview
 -- Whether it was valid; no row if there is no such link.
 WITH found AS (
-    SELECT id, revoked_at FROM ingest.previews WHERE article = $1 AND id = $2
+    SELECT id, revoked_at FROM ingest.previews WHERE (article = $1 OR page = $2) AND id = $3
 ), revoked AS (
     UPDATE ingest.previews SET revoked_at = now() WHERE id = (SELECT id FROM found) AND revoked_at IS NULL
 )
@@ -727,6 +731,12 @@ SELECT p.version, p.expires_at, p.created_at, a.state, a.live ->> 'state' AS liv
        END AS content
 FROM ingest.previews p JOIN ingest.articles a ON a.id = p.article
 WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now() AND a.discarded_at IS NULL
+
+-- name: previewed_page
+-- The working copy of a static page that a valid link shows.
+SELECT p.expires_at, s.content, s.version, s.slug
+FROM ingest.previews p JOIN ingest.static_pages s ON s.id = p.page
+WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now() AND NOT s.content @> '{"is_deleted": true}'
 
 -- name: delete_old_previews
 DELETE FROM ingest.previews WHERE expires_at < now() - interval '30 days'

@@ -593,17 +593,21 @@ GRANT SELECT, INSERT, UPDATE ON ingest.site_structures, ingest.static_pages TO p
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.article_terms TO presstally_ingest;
 CREATE TABLE ingest.previews (
     id text PRIMARY KEY,
-    article text NOT NULL REFERENCES ingest.articles (id) ON DELETE CASCADE,
+    article text REFERENCES ingest.articles (id) ON DELETE CASCADE,
     version integer,
     expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     created_by text NOT NULL,
-    revoked_at timestamptz
+    revoked_at timestamptz,
+    page text REFERENCES ingest.static_pages (id) ON DELETE CASCADE,
+    CHECK (num_nonnulls(article, page) = 1)
 );
-COMMENT ON TABLE ingest.previews IS 'Links that show a version of an article in the theme of its site. Deleted 30 days after they expired.';
+COMMENT ON TABLE ingest.previews IS 'Links that show a version of an article, or a static page, in the theme of its site. Deleted 30 days after they expired.';
+COMMENT ON COLUMN ingest.previews.page IS 'The static page that it shows, in place of an article.';
 COMMENT ON COLUMN ingest.previews.id IS 'Random; the link has it with its signature.';
 COMMENT ON COLUMN ingest.previews.version IS 'Null: the working version, whichever it is.';
 CREATE INDEX previews_article ON ingest.previews (article, created_at DESC);
+CREATE INDEX previews_page ON ingest.previews (page, created_at DESC);
 CREATE INDEX previews_age ON ingest.previews (expires_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.previews TO presstally_ingest;
 

@@ -99,6 +99,9 @@ SET version = $2, slug = id, content = $3::jsonb, live = $4::jsonb, modified_at 
 WHERE id = $1 AND version = $7
 RETURNING id
 
+-- name: end_previews_of_page
+UPDATE ingest.previews SET revoked_at = clock_timestamp() WHERE page = $1 AND revoked_at IS NULL
+
 -- name: take_over_static_page
 -- From the topic: only a newer one. A slug that another page has meanwhile is no error: the id takes its place. So it
 -- does for a page that was deleted.

@@ -81,6 +81,7 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
     if is_withdrawal:
         if live is None or live.state != "published":
             raise Problem(409, "The page is not public.", code="not_public")
+        await connection.execute(QUERIES["end_previews_of_page"], before.page.id)
         sent = msgspec.structs.replace(live, state="withdrawn", version=version, modified_at=at)
         page = msgspec.structs.replace(before.page, version=version, modified_at=at)
     else:
@@ -105,6 +106,7 @@ async def delete_page(connection: Connection, before: StoredPage, who: str) -> N
     live = before.live
     if live is not None and live.state == "published":
         raise Problem(409, "The page is public. Unpublish it first.", code="still_public")
+    await connection.execute(QUERIES["end_previews_of_page"], before.page.id)
     version, at = await _next(connection, before)
     changed = {"version": version, "modified_at": at, "body": [], "description": "", "is_deleted": True}
     page = msgspec.structs.replace(before.page, **changed)

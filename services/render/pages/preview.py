@@ -33,6 +33,7 @@ _WORDS = {
         "preview": "Xem trước",
         "version": "bản",
         "working": "bản đang soạn, hiện là bản",
+        "page": "bản đang soạn của trang",
         "until": "Liên kết hết hạn",
         "not_published": "Trang này chưa đăng. Không gửi liên kết cho người ngoài.",
         "trang": "Trang",
@@ -46,6 +47,7 @@ _WORDS = {
         "preview": "Preview",
         "version": "version",
         "working": "the working version, now version",
+        "page": "the working copy of the page",
         "until": "The link expires",
         "not_published": "This page is not published. Do not pass the link on.",
         "trang": "Page",
@@ -62,7 +64,8 @@ _WORDS = {
 class PreviewInfo:
     """What the banner says."""
 
-    version: int
+    version: int | None
+    """Null: it is a static page, which has no numbers."""
     follows: bool
     """The link shows the working version, whichever it is."""
     expires_at: datetime
@@ -97,7 +100,7 @@ def preview_page(page: Document, info: PreviewInfo, site: Site) -> Document:
 
 def _banner(info: PreviewInfo, site: Site) -> str:
     words, paths = preview_words(site), theme_of(site).paths
-    shown = words["working"] if info.follows else words["version"]
+    shown = f"{words['working' if info.follows else 'version']} {info.version}" if info.version else words["page"]
     until = local_date(info.expires_at, site.zone, site.language, "exact")
     links = "".join(
         f'<a href="?xem={view}"{_CURRENT if view == info.view else ""}>{words[view]}</a> '
@@ -107,7 +110,7 @@ def _banner(info: PreviewInfo, site: Site) -> str:
         f'{BEGIN}<link rel="stylesheet" href="{paths["preview.css"]}">'
         f'<aside class="preview-banner of-{info.view}" id="{_IN_FRAME}" aria-label="{words["preview"]}">'
         f"<p><strong>{words['preview']}</strong>: "
-        f"{shown} {info.version}. {words['until']}: "
+        f"{shown}. {words['until']}: "
         f'<time datetime="{info.expires_at.isoformat()}">{escape(until)}</time>. '
         f'{words["not_published"]}</p><nav aria-label="{words["preview"]}">{links}</nav></aside>{END}'
     )

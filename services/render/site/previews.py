@@ -1,4 +1,4 @@
-"""`/xem-truoc/SIGNED`: a version of an article in the theme of its site, before it is published.
+"""`/xem-truoc/SIGNED`: a version of an article, or a static page, in the theme of its site before it is published.
 
 Whatever is wrong with a link, the response is the site's 404 page with the same bytes.
 """
@@ -19,11 +19,11 @@ from services.render.site.page_reader import PageReader
 from services.render.site.portal import Portal
 from services.render.site.preview_source import PreviewSource, PreviewUnavailableError
 from services.render.site.representations import CACHE_NO_STORE
-from shared.articles import Article
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.previews import PreviewedVersion
 from shared.sites import Site
 
 ROUTE = "/xem-truoc/{signed}"
@@ -87,16 +87,21 @@ class Previews:
         if not _SIGNED.fullmatch(signed) or view not in VIEWS or set(query) - {"xem"} or len(query.multi_items()) > 1:
             return None
         found = await self._source.fetch(signed)
-        if found is None or found.article.site != site.slug:
+        if found is None or found.site != site.slug:
             return None
-        info = PreviewInfo(found.article.version, found.follows, found.expires_at, view)  # type: ignore[arg-type]
+        version = None if found.article is None else found.article.version
+        info = PreviewInfo(version, found.follows, found.expires_at, view)  # type: ignore[arg-type]
         if view in FRAMES:
             return preview_frame(info, site)
-        page = await self._portal.read(site, partial(_page, found.article))
+        page = await self._portal.read(site, partial(_page, found))
         return preview_card(page, info, site, site.url) if view == "the" else preview_page(page, info, site)
 
 
-async def _page(article: Article, reader: PageReader) -> Document:
-    """Return the page of an article, as the page's own route renders it."""
+async def _page(shown: PreviewedVersion, reader: PageReader) -> Document:
+    """Return the page of an article or a static page, as the page's own route renders it."""
+    if shown.page is not None:
+        return html.render_static_page(shown.page, await reader.inside(shown.page.body), reader.site, reader.site.url)
+    article = shown.article
+    assert article is not None, "a link shows one of the two"
     related = await reader.related_articles(article)
     return html.render_article(reader.site.resolved(article), related, reader.site, reader.site.url)

@@ -137,6 +137,9 @@ ROUTES = {
     f"POST {ARTICLE}/previews": Route("write", "article", {}, status=201, within="section"),
     f"GET {ARTICLE}/previews": Route("write", "article", within="section"),
     f"DELETE {ARTICLE}/previews/{{preview}}": Route("write", "article", status=204, within="section"),
+    "POST /pages/{page_id}/previews": Route("publish", "page", {}, status=201),
+    "GET /pages/{page_id}/previews": Route("publish", "page"),
+    "DELETE /pages/{page_id}/previews/{preview}": Route("publish", "page", status=204),
     "POST /webhooks": Route(
         "admin", "webhook sites", {"url": "https://a.example/", "events": ["article.updated"]}, status=201
     ),
@@ -292,8 +295,8 @@ class World:
         makers = {"image": self.image, "file": self.file, "person": self.person}
         return await (makers[kind](site) if kind in makers else self.article(site, *states))
 
-    async def preview(self, article: str) -> str:
-        made = await self.api.call("POST", f"/articles/{article}/previews", {}, "admin")
+    async def preview(self, path: str) -> str:
+        made = await self.api.call("POST", path, {}, "admin")
         return str(made.json().get("id", "x"))
 
     async def comment(self, article: str, call: Any) -> str:
@@ -309,7 +312,8 @@ class World:
         """Send the request of a route about a target, from a browser, or with a token of the own site only."""
         method, path = name.split(" ", 1)
         call = partial(self.api.call, scope=scope, at=OWN) if browser is None else browser.call
-        preview = await self.preview(object_id) if "{preview}" in path else "x"
+        kind = path.split("/")[1]
+        preview = await self.preview(f"/{kind}/{object_id}/previews") if "{preview}" in path else "x"
         comment = await self.comment(object_id, call) if "{comment_id}" in path else 1
         ids = dict.fromkeys(("article_id", "medium", "file_id", "page_id", "webhook", "person_id"), object_id)
         is_merge = path.endswith("/merge") and "sections" not in path and scope in ("publish", "admin")

@@ -108,6 +108,40 @@ async def test_link_ends_with_its_time_or_its_article(api: Any, ending: str) -> 
         assert (await api.call("POST", f"{path}/previews", {})).status == 409
 
 
+@pytest.mark.parametrize("ending", ["revoked", "withdrawn", "deleted"])
+async def test_link_to_a_static_page_shows_its_working_copy_until_it_ends(api: Any, ending: str) -> None:
+    """It follows each change, does not count as a link of an article, and ends with its page."""
+    page = (await api.call("POST", "/pages", {"title": "Giới thiệu"}, "publish")).json()
+    path = f"/pages/{page['id']}"
+    link = (await api.call("POST", f"{path}/previews", {"expires_in": 3_600}, "publish")).json()
+    assert (link["page"], link["article"], link["version"]) == (page["id"], None, None)
+    changed = await api.call("PATCH", path, {"title": "Về chúng tôi"}, "publish", if_match=f'"{page["version"]}"')
+    links = PreviewLinks(api.context.pool)
+    shown = await links.show(signed_of(link))
+    assert shown is not None
+    assert shown.page is not None
+    assert (shown.page.title, shown.page.state, shown.article, shown.site) == (
+        "Về chúng tôi",
+        "published",
+        None,
+        "haihau",
+    )
+    if ending == "revoked":
+        assert (await api.call("DELETE", f"{path}/previews/{link['id']}", None, "publish")).status == 204
+    elif ending == "withdrawn":
+        assert (await api.call("POST", f"{path}/publish", {}, "publish", if_match="*")).status == 200
+        assert await links.show(signed_of(link)) is not None
+        assert (await api.call("POST", f"{path}/unpublish", {}, "publish")).status == 200
+        assert (await api.call("POST", f"{path}/publish", {}, "publish", if_match="*")).status == 200
+    else:
+        version = changed.json()["version"]
+        assert (await api.call("DELETE", path, None, "publish", if_match=f'"{version}"')).status == 204
+    assert await links.show(signed_of(link)) is None
+    if ending != "deleted":
+        listed = (await api.call("GET", f"{path}/previews", None, "publish")).json()["previews"]
+        assert [(one["id"], one["revoked_at"] is None) for one in listed] == [(link["id"], False)]
+
+
 @pytest.mark.parametrize("undone", ["unpublish", "archive", "kill", "discard"])
 async def test_link_that_has_ended_stays_so(api: Any, undone: str) -> None:
     """Public or edited again, an article shows nothing of its new work to who had a link before it was withdrawn."""

@@ -5,10 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.render.builder.store import save_page
 from services.render.pages.preview import without_banner, without_tracker
 from services.render.site import previews
 from services.render.site.preview_source import PreviewSource, PreviewUnavailableError
+from shared.articles import Block, Paragraph, Related
 from shared.previews import PreviewedVersion
+from shared.site_structure import StaticPage
 from tests.render.site.test_preview_source import EXPIRES, SIGNED, ingest, response
 
 PATH = f"/xem-truoc/{SIGNED}"
@@ -42,6 +45,26 @@ async def test_preview_of_a_version_is_the_page_that_it_becomes(portal: Any, sho
     after = await portal.get(PATH)
     assert without_banner(before.text) == without_banner(after.text) == without_tracker(page.text)
     assert before.text != without_banner(before.text)
+
+
+async def test_preview_of_a_static_page_is_the_page_that_it_becomes(portal: Any, shows: Any) -> None:
+    """It has the cards of public articles and the bytes of the page; its banner names no version."""
+    card = await portal.add(1, title="Có thẻ")
+    body: list[Block] = [Paragraph("Thành lập năm 1888."), Related(card.id)]
+    given: dict[str, Any] = {"site": "haihau", "id": "p-1", "version": 9, "slug": "gioi-thieu", "title": "Giới thiệu"}
+    page = StaticPage(**given, state="published", modified_at=EXPIRES, body=body)
+    shows(PreviewedVersion(None, True, EXPIRES, page))
+    before = await portal.get(PATH)
+    assert before.status == 200, before.text
+    assert "Có thẻ" in before.text
+    assert "bản đang soạn của trang." in before.text
+    await save_page(portal.pool, page)
+    public = await portal.get("/trang/gioi-thieu.html")
+    assert without_banner((await portal.get(PATH)).text) == without_tracker(public.text)
+    for view in ("in", "the", "dien-thoai", "may-tinh"):
+        assert (await portal.get(f"{PATH}?xem={view}")).status == 200, view
+    shows(PreviewedVersion(None, True, EXPIRES, msgspec.structs.replace(page, site="giao-thuy")))
+    assert (await portal.get(PATH)).status == 404
 
 
 async def test_preview_is_not_cached_indexed_or_passed_on(portal: Any, shows: Any) -> None:
