@@ -84,7 +84,7 @@ def test_defaults_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
         PageFolders().defaults(tmp_path / "a.md", tmp_path)
 
 
-def test_large_defaults_are_not_passed_over(tmp_path: Path) -> None:
+def test_large_defaults_are_not_ignored(tmp_path: Path) -> None:
     """A section's page may have a long text after its fields; a data file that is too large to be read is an error."""
     write(tmp_path / "_index.md", f"---\ncascade:\n  draft: true\n---\n{'Chữ. ' * FILE_CHARACTERS_MAX}")
     assert state(tmp_path, "a.md") == "draft"
