@@ -33,8 +33,8 @@ if (box) {
   const show = async (row) => {
     const { site, article } = row.dataset;
     const found = await fetch(`/stats/${site}/articles/${article}/counter`).catch(() => null);
-    if (!found?.ok) return;
-    const counter = await found.json();
+    const counter = found?.ok ? await found.json().catch(() => null) : null; // null: the network ended it
+    if (!counter) return;
     row.querySelector("[data-online]").textContent = format.format(counter.online);
     row.querySelector("[data-today]").textContent = format.format(counter.today);
   };

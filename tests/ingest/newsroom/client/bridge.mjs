@@ -10,6 +10,7 @@ import * as limits from "./src/text/limits.js";
 import { formatPicture, parsePicture } from "./src/text/picture_line.js";
 import * as urls from "./src/text/urls.js";
 import { matchBlocks, merge } from "./src/merge.js";
+import { Autosave } from "./src/write/autosave.js";
 import { blocking, checksOf } from "./src/write/checks.js";
 
 /** Return a body after it was a document of the editor, which is checked against the schema. */
@@ -26,7 +27,35 @@ function pasted(made) {
   return { ...made, blocks: docToBlocks(doc.toJSON()) };
 }
 
+/** Return the requests of a text that is saved while it is stored, and changed before it is. */
+async function changedWhileSaved() {
+  globalThis.document ??= { addEventListener() {}, documentElement: { lang: "vi" } };
+  globalThis.addEventListener ??= () => {};
+  const requests = [];
+  let answer;
+  const api = {
+    call(method, path, text) {
+      requests.push({ method, path, sequence: text?.sequence });
+      const stored = { saved_at: "2026-11-29T08:00:00Z" };
+      return requests.length === 1 ? new Promise((done) => (answer = () => done(stored))) : Promise.resolve(stored);
+    },
+  };
+  const journal = { write: async () => {}, clear: async () => {} };
+  const read = () => ({ fields: { title: "Chợ", lead: "", body: [] }, base_version: 3 });
+  const more = { isComposing: () => false, show: () => {}, closed: () => {} };
+  const autosave = new Autosave({ api, journal, path: "/articles/a/autosave", tab: "t", read, ...more });
+  autosave.changed();
+  autosave.send();
+  const saved = autosave.saved();
+  autosave.changed();
+  autosave.send(); // waits for the first one
+  answer();
+  await saved;
+  return requests;
+}
+
 const calls = {
+  changedWhileSaved,
   roundTrip,
   normalizedBlocks,
   paste: (html) => pasted(htmlToNodes(html)),
@@ -57,7 +86,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { call, arguments: given } = JSON.parse(line);
   let answer;
   try {
-    answer = { result: calls[call](...given) };
+    answer = { result: await calls[call](...given) };
   } catch (error) {
     answer = { error: String(error.stack) };
   }

@@ -133,16 +133,18 @@ export class Autosave {
     this.api.call("PUT", this.path, this.body(), { headers, keepalive: true, quiet: true }).catch(() => {});
   }
 
-  /** The text was saved as a version, or made public: forget what is older, also what is on its way. */
+  /** The text was saved as a version, or made public: forget it, also what is on its way, and nothing that is newer. */
   async saved() {
+    const { sequence } = this;
+    const now = Date.now();
     clearTimeout(this.timer);
     clearTimeout(this.journalTimer);
     this.journalTimer = null;
     this.isDirty = false;
     await this.running;
-    await this.journal.clear();
-    if (!this.sequence || this.more.isNew) return; // that of a new article is closed by its key
-    const query = `tab=${this.tab}&sequence=${this.sequence}`;
+    await this.journal.clear(now);
+    if (!sequence || this.more.isNew) return; // that of a new article is closed by its key
+    const query = `tab=${this.tab}&sequence=${sequence}`;
     await this.api.call("DELETE", `${this.path}?${query}`, undefined, { quiet: true }).catch(() => {});
   }
 }
