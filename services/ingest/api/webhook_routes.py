@@ -97,6 +97,10 @@ def _shown(row: asyncpg.Record, kind: type[Webhook] = Webhook, **more: Any) -> W
     return kind(enabled=row["disabled_at"] is None, **fields, **more)
 
 
+def _distinct(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else sorted(set(names))
+
+
 def _check_url(context: ApiContext, url: str) -> None:
     try:
         context.webhook_sender.check_url(url)
@@ -119,7 +123,7 @@ async def create_webhook(request: Request, context: ApiContextDep, caller: Admin
         if len(await connection.fetch(SQL["list_webhooks"])) >= WEBHOOKS_MAX:
             raise Problem(409, f"There are {WEBHOOKS_MAX} webhooks already.", code="limit_reached")
         secret = secrets.token_bytes(SECRET_BYTES)
-        events, sites = sorted(set(sent.events)), sorted(set(sent.sites)) if sent.sites else None
+        events, sites = _distinct(sent.events), _distinct(sent.sites)
         given = (f"wh_{uuid4().hex}", sent.url, sent.description, events, sites, secret, caller.actor.name)
         row = await connection.fetchrow(SQL["insert_webhook"], *given)
         assert row is not None
@@ -167,10 +171,9 @@ async def patch_webhook(
         _check_url(context, sent.url)
     async with context.pool.acquire() as connection, connection.transaction():
         row = await _load(connection, caller, webhook, for_update=True)
-        fields = {
-            name: getattr(sent, name) if name in given else row[name] for name in ("url", "description", "events")
-        }
-        fields["sites"] = sent.sites if "sites" in given else row["sites"]
+        names = ("url", "description", "events", "sites")
+        fields = {name: getattr(sent, name) if name in given else row[name] for name in names}
+        fields |= {name: _distinct(fields[name]) for name in ("events", "sites")}
         state = [row["disabled_at"], row["disabled_reason"], row["failing_since"]]
         if sent.enabled is True:
             state = [None, None, None]
