@@ -40,9 +40,10 @@ async def update_suspect_shares(pool: asyncpg.Pool, sites: Sites, now: int, name
     Raises:
         POSTGRES_UNAVAILABLE: the evidence cannot be read now.
     """
+    shares: dict[str, float] = {}
     for site in list(sites.values()):
         suspects = await read_suspects(pool, site, now)
-        SUSPECT_SHARE.labels(site.slug).set(max((one.share for one in suspects), default=0.0))
+        shares[site.slug] = max((one.share for one in suspects), default=0.0)
         for one in suspects:
             if (site.slug, one.agent) not in named:
                 named.add((site.slug, one.agent))
@@ -52,3 +53,6 @@ async def update_suspect_shares(pool: asyncpg.Pool, sites: Sites, now: int, name
                     group=one.name,
                     visitors=one.visitors,
                 )
+    SUSPECT_SHARE.clear()  # a site that was removed must not keep an alert
+    for slug, share in shares.items():
+        SUSPECT_SHARE.labels(slug).set(share)

@@ -1,4 +1,4 @@
-"""The metric of suspects while Postgres is unavailable."""
+"""The metric of suspects while Postgres is unavailable, and of sites that were removed."""
 
 from typing import Any, cast
 
@@ -24,3 +24,15 @@ async def test_metric_is_absent_while_postgres_is_unavailable(monkeypatch: pytes
     SUSPECT_SHARE.labels(SITE.slug).set(0.5)
     await monitor.run_monitor(cast("Any", None), cast("Any", {SITE.slug: SITE}))
     assert next(iter(SUSPECT_SHARE.collect())).samples == []
+
+
+async def test_site_that_was_removed_has_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alert of a site ends with the site, and not with the process."""
+
+    async def nothing(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(monitor, "read_suspects", nothing)
+    SUSPECT_SHARE.labels("removed").set(0.9)
+    await monitor.update_suspect_shares(cast("Any", None), cast("Any", {SITE.slug: SITE}), 0, set())
+    assert [one.labels for one in next(iter(SUSPECT_SHARE.collect())).samples] == [{"site": SITE.slug}]
