@@ -1,5 +1,6 @@
 """Exports articles for other systems: ninjs 3.1 for agencies, schema.org for search engines. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from shared.articles import (
     Article,
     Block,
     BulletList,
+    Cell,
     Embed,
     Figure,
     File,
@@ -34,6 +36,7 @@ NINJS = "https://www.iptc.org/std/ninjs/ninjs-schema_3.1.json"
 Targets = Mapping[str, Article]
 """Articles by ID: those that a body shows as cards and that are public."""
 _NO_TARGETS: Targets = MappingProxyType({})
+_OWN_LINK = re.compile(r'(<a (?:[^<>]* )?href=")(?=/(?!/))')
 PUB_STATUS = {"published": "usable", "killed": "canceled"}
 
 
@@ -155,7 +158,7 @@ def _figures(article: Article) -> list[Figure]:
 def body_html(article: Article, public_url: str, targets: Targets = _NO_TARGETS) -> str:
     """Return the body as plain HTML with absolute URLs, independent of the theme."""
     parts = (_html(block, public_url, targets) for block in article.body)
-    return "\n".join(part for part in parts if part)
+    return _OWN_LINK.sub(lambda found: found[1] + public_url, "\n".join(part for part in parts if part))
 
 
 def _html(block: Block, public_url: str, targets: Targets) -> str:  # noqa: PLR0911 - one for each kind of block
@@ -176,8 +179,9 @@ def _html(block: Block, public_url: str, targets: Targets) -> str:  # noqa: PLR0
             cite = Markup("<footer>{}</footer>").format(block.cite) if block.cite else ""
             return f"<blockquote>{''.join(f'<p>{one}</p>' for one in block.paragraphs)}{cite}</blockquote>"
         case Table():
-            rows = ("".join(_cell(cell.html, "th" if cell.header else "td") for cell in row) for row in block.rows)
-            return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+            caption = Markup("<caption>{}</caption>").format(block.caption) if block.caption else ""
+            rows = ("".join(map(_cell, row)) for row in block.rows)
+            return f"<table>{caption}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
         case Embed():
             url = embed_url(block)
             return Markup('<p><a href="{}">{}</a></p>').format(url, block.title or url)
@@ -189,8 +193,11 @@ def _html(block: Block, public_url: str, targets: Targets) -> str:  # noqa: PLR0
             return link.format(public_url + article_path(one), one.title) if one is not None else ""
 
 
-def _cell(html: str, tag: str) -> str:
-    return f"<{tag}>{html}</{tag}>"
+def _cell(cell: Cell) -> str:
+    tag = "th" if cell.header else "td"
+    spans = {"colspan": cell.colspan, "rowspan": cell.rowspan}
+    attributes = "".join(f' {name}="{cells}"' for name, cells in spans.items() if cells > 1)
+    return f"<{tag}{attributes}>{cell.html}</{tag}>"
 
 
 def _list(items: list[Item], ordered: bool) -> str:
@@ -200,7 +207,7 @@ def _list(items: list[Item], ordered: bool) -> str:
 
 
 def body_text(article: Article, targets: Targets = _NO_TARGETS) -> str:
-    """Return the body as plain text, one line per paragraph, item, cell or caption, or title of a related article."""
+    """Return the body as plain text, one line per paragraph, item or cell, or title of a related article."""
     lines = []
     for block in article.body:
         lines += [inline_text(html) for html in inline_html_parts(block)]

@@ -29,23 +29,26 @@ from shared.sites import Site
 
 URL = "https://haihau.example"
 NewArticle = Callable[..., Article]
-EVERY_BLOCK = [
+EVERY_BLOCK: list[Any] = [
     Paragraph('a <a href="/x">b</a>'),
+    Paragraph('<a href="//o.example/">o</a> <a href="https://o.example/y" title="href=/z">o</a> <a href="#p">o</a>'),
     Heading("c", 3),
     Figure('d "<', Image("/media/a.jpg", 'e "<')),
     Figure("only"),
     BulletList([Item("f", [Item("g")], ordered=True)]),
     Quote(["h", "i"], "j <"),
     Table([[Cell("k", header=True), Cell("l")]]),
+    Table([[Cell("q", colspan=2)], [Cell("r", rowspan=2), Cell("s")], [Cell("t")]], "p <"),
     Embed("youtube", "dQw4w9WgXcQ", "m"),
     File("/media/a.pdf", "n"),
 ]
 
 
 def test_body_html_has_each_block_with_absolute_urls(new_article: NewArticle) -> None:
-    """Each kind of block is plain HTML; captions and attributes are escaped, URLs of images and files absolute."""
+    """Each kind of block is plain HTML; captions and attributes are escaped, URLs of the site's own pages absolute."""
     assert body_html(new_article(body=EVERY_BLOCK), URL).split("\n") == [
-        '<p>a <a href="/x">b</a></p>',
+        '<p>a <a href="https://haihau.example/x">b</a></p>',
+        f"<p>{EVERY_BLOCK[1].html}</p>",
         "<h3>c</h3>",
         (
             '<figure><img src="https://haihau.example/media/a.jpg" alt="e &#34;&lt;">'
@@ -55,6 +58,10 @@ def test_body_html_has_each_block_with_absolute_urls(new_article: NewArticle) ->
         "<ul><li>f<ol><li>g</li></ol></li></ul>",
         "<blockquote><p>h</p><p>i</p><footer>j &lt;</footer></blockquote>",
         "<table><tr><th>k</th><td>l</td></tr></table>",
+        (
+            '<table><caption>p &lt;</caption><tr><td colspan="2">q</td></tr>'
+            '<tr><td rowspan="2">r</td><td>s</td></tr><tr><td>t</td></tr></table>'
+        ),
         '<p><a href="https://www.youtube.com/watch?v=dQw4w9WgXcQ">m</a></p>',
         '<p><a href="https://haihau.example/media/a.pdf">n</a></p>',
     ]
@@ -62,7 +69,7 @@ def test_body_html_has_each_block_with_absolute_urls(new_article: NewArticle) ->
 
 def test_body_text_has_one_line_per_part(new_article: NewArticle) -> None:
     """The plain text has paragraphs, headings, items, quotes and cells in reading order, without markup."""
-    assert body_text(new_article(body=EVERY_BLOCK)).split("\n") == ["a b", "c", "f", "g", "h", "i", "k", "l"]
+    assert body_text(new_article(body=EVERY_BLOCK)).split("\n") == ["a b", "o o o", *"cfghiklqrst"]
 
 
 def test_ninjs_minimal_article_has_no_empty_fields(new_article: NewArticle, site: Site) -> None:
