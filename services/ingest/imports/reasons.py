@@ -92,6 +92,7 @@ REASONS: Mapping[str, str] = {
     "has front matter that is nested more than {limit} levels deep": "có phần đầu tệp lồng nhau quá {limit} cấp",
     "has front matter with more than {limit} values": "có phần đầu tệp quá {limit} giá trị",
     "has front matter with the field {name} twice": "có phần đầu tệp với trường {name} hai lần",
+    "it has more than {limit} characters": "có hơn {limit} ký tự",
     "has front matter that must have at most {limit} characters (got {size})": "có phần đầu tệp quá {limit} ký tự "
     "(đang có {size})",
     "has front matter that must have at most {limit} characters": "có phần đầu tệp quá {limit} ký tự",
@@ -113,6 +114,8 @@ REASONS: Mapping[str, str] = {
     "has a link that starts programs (DDE)": "có liên kết chạy chương trình (DDE)",
     "loads a template or object from elsewhere when it is opened": "tải mẫu hoặc đối tượng từ nơi khác khi mở",
     "loads an object from elsewhere when it is opened": "tải đối tượng từ nơi khác khi mở",
+    "loads a part of another file from a server when it is opened": "tải một phần của tệp khác từ máy chủ khi mở",
+    "is an Office document and an OpenDocument file at once": "vừa là tài liệu Office vừa là tệp OpenDocument",
     "has other files packed into it, which may be programs": "có tệp khác nhúng bên trong, có thể là chương trình",
     "has a program or a page in it: {name}": "có chương trình hoặc trang web bên trong: {name}",
     "has a program or archive under another name: {name}": "có chương trình hoặc tệp nén mang tên khác: {name}",
