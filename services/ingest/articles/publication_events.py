@@ -34,16 +34,17 @@ def event_of(live: PageLive, before: asyncpg.Record, corrections: int) -> Event:
 
     Args:
         live: The new status.
-        before: `status_before` (None: it had none) and `corrections_before` of the version that was served before.
+        before: `status_before` (None: it had none), and `corrections_before` of the version that was served until now
+            (None: there was none, or nobody has counted them).
         corrections: How many corrections the new version has.
     """
     if live.status == "failed":
         return "article.failed"
     if live.status == "withdrawn":
         return "article.withdrawn"
-    if before["status_before"] in (None, "withdrawn"):
-        return "article.published"
     counted: int | None = before["corrections_before"]
+    if before["status_before"] in (None, "withdrawn") or (before["status_before"] == "failed" and counted is None):
+        return "article.published"
     return "article.corrected" if counted is not None and corrections > counted else "article.updated"
 
 
@@ -60,7 +61,9 @@ async def queue_event(connection: Connection, live: PageLive, before: asyncpg.Re
     if row is None or row["content"] is None:
         return
     article = msgspec.json.decode(row["content"], type=Article)
-    await connection.execute(SQL["save_corrections"], live.article, live.version, len(article.corrections))
+    if live.status != "failed":  # then the former version stays
+        served = len(article.corrections) if live.status == "live" else None
+        await connection.execute(SQL["save_corrections"], live.article, live.version, served)
     event = event_of(live, before, len(article.corrections))
     data: dict[str, Any] = {"id": article.id, "number": article.number, "site": article.site, "version": live.version}
     if event not in ("article.withdrawn", "article.failed"):  # what was withdrawn is not repeated

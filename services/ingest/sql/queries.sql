@@ -751,6 +751,7 @@ SELECT coalesce(
 FROM ingest.articles a WHERE a.id = $1
 
 -- name: save_corrections
+-- $3: of the version that the portal serves; null: it serves none.
 UPDATE ingest.publications SET corrections = $3 WHERE article = $1 AND version = $2
 
 -- name: queue_event

@@ -27,6 +27,8 @@ def page(version: int, status: str, article: str = "a-1") -> PageLive:
         ("live", "live", 2, 1, "article.updated"),
         ("live", "live", None, 1, "article.updated"),
         ("live", "failed", 0, 1, "article.corrected"),
+        ("live", "failed", 1, 1, "article.updated"),
+        ("live", "failed", None, 1, "article.published"),
         ("withdrawn", "live", 0, 0, "article.withdrawn"),
         ("failed", "live", 0, 0, "article.failed"),
     ],
@@ -92,6 +94,26 @@ async def test_events_are_queued_once_for_the_webhooks_that_want_them(api: Any) 
     assert "mật" not in last["payload"].decode()
     await report(pool, page(5, "live", "khong-co"))
     assert len(await queued(pool)) == 3
+
+
+async def test_version_that_failed_is_not_one_that_was_served(api: Any) -> None:
+    """What could not be rendered changes neither whether the article was served nor which corrections readers saw."""
+    pool = api.context.pool
+    await pool.execute(
+        "INSERT INTO ingest.webhooks (id, url, events, secret, created_by) VALUES ('w', 'u', $1, 'k', 'x')",
+        list(EVENTS),
+    )
+    article = (await api.create("Một"))["id"]
+    first = (await api.call("POST", f"/articles/{article}/publish", {"version": 1}, "admin")).json()["version"]
+    await report(pool, page(first, "failed", article))
+    await report(pool, page(first, "live", article))
+    fields = {"version": first, "correction": {"text": "Sửa số liệu"}}
+    corrected = (await api.call("PATCH", f"/articles/{article}/live", fields, "admin")).json()["version"]
+    statuses = [(corrected, "failed"), (corrected, "live"), (9, "withdrawn"), (10, "failed"), (11, "live")]
+    for version, status in statuses:
+        await report(pool, page(version, status, article))
+    found = [event.removeprefix("article.") for _, event in await queued(pool)]
+    assert found == ["failed", "published", "failed", "corrected", "withdrawn", "failed", "published"]
 
 
 async def test_event_and_status_are_stored_together_or_not_at_all(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
