@@ -16,6 +16,7 @@ from shared.http.problems import Problem
 from shared.postgres import Connection
 
 HEADER = "idempotency-key"
+IF_MATCH = "if-match"
 REPLAYED = {"idempotent-replayed": "true"}
 STORED_HEADERS = ("etag", "location", "content-type")
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
@@ -26,7 +27,7 @@ async def run_once(
 ) -> Response:
     """Run `act` in a transaction; with an Idempotency-Key, only if that key was not used before.
 
-    A request is the same if method, path, query and body are: a site may be named in the query.
+    A request is the same if method, path, query, `If-Match` and body are: query and `If-Match` name site and version.
 
     The response is stored in the same transaction, for 7 days. An exception stores nothing.
 
@@ -62,4 +63,5 @@ def _fingerprint(request: Request, body: bytes) -> bytes:
         # Field order and white space do not matter.
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
     query = "".join(f"\0{name}={value}" for name, value in sorted(request.query_params.multi_items()))
-    return hashlib.sha256(f"{request.method} {request.url.path}{query}\0".encode() + body).digest()
+    version = f"\0{IF_MATCH}: {request.headers[IF_MATCH]}" if IF_MATCH in request.headers else ""
+    return hashlib.sha256(f"{request.method} {request.url.path}{query}{version}\0".encode() + body).digest()

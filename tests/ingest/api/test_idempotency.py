@@ -49,6 +49,16 @@ async def test_same_body_for_another_site_is_another_request(tenants: Any) -> No
     assert (await tenants.call("GET", "/sections/du-lich?site=giao-thuy", scope="read")).json()["slug"] == "du-lich"
 
 
+async def test_same_body_for_another_version_is_another_request(api: Any) -> None:
+    """A step of another version under one key is refused: the first response is not that of the version read now."""
+    article = await api.create("Một")
+    statuses = [
+        (await api.call("POST", f"/articles/{article['id']}/submit", {}, idempotency_key="k", if_match=version)).status
+        for version in ('"1"', '"1"', '"2"', "*")
+    ]
+    assert statuses == [200, 200, 422, 422]
+
+
 async def test_keys_of_other_tokens_are_separate(api: Any) -> None:
     """Two tokens may use the same key."""
     given = {"site": "haihau", "section": "tin-tuc", "title": "Một"}

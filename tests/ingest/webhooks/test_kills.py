@@ -1,11 +1,13 @@
 """Kills (SIGKILL) of the process that sends webhooks, at each of its steps, with a receiver on this machine."""
 
+import asyncio
 import multiprocessing
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -82,6 +84,16 @@ async def add_events(pool: asyncpg.Pool, first: int) -> list[str]:
     return messages
 
 
+async def wait_for_connections_to_end(pool: asyncpg.Pool, since: datetime) -> None:
+    """Wait until Postgres has noticed that a process was killed: a statement that it has begun may claim events yet."""
+    count = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_start > $1 AND pid <> pg_backend_pid()"
+    )
+    while await pool.fetchval(count, since):  # noqa: ASYNC110 - it is in Postgres
+        await asyncio.sleep(0.02)
+
+
 async def test_each_event_arrives_in_order_whenever_its_process_is_killed(
     pool: asyncpg.Pool, database: str, receiver: Receiver
 ) -> None:
@@ -92,10 +104,12 @@ async def test_each_event_arrives_in_order_whenever_its_process_is_killed(
     context.set_forkserver_preload(["tests.ingest.webhooks.killed_process"])
     for round_number, step in enumerate((*STEPS, None)):
         messages += await add_events(pool, round_number * EVENTS_A_STEP)
+        started_at = await pool.fetchval("SELECT clock_timestamp()")
         process = context.Process(target=main, args=(database, step))
         process.start()
         process.join(PROCESS_SECONDS_MAX)
         assert process.exitcode == (0 if step is None else -signal.SIGKILL), step
+        await wait_for_connections_to_end(pool, started_at)
         await pool.execute("UPDATE ingest.webhook_deliveries SET claimed_until = now() WHERE claimed_until > now()")
     assert [one.rpartition(" ")[0] for one in await states(pool, "w")] == [f"{one} delivered" for one in messages]
     assert all(body == f"the body of {message}".encode() for message, body in receiver.received)
