@@ -205,11 +205,13 @@ def reason_in_vietnamese(reason: str) -> str:
 def _found(patterns: list[tuple[re.Pattern[str], str]], text: str) -> str | None:
     for pattern, vietnamese in patterns:
         if found := pattern.fullmatch(text):
-            return vietnamese.format(**{name: _part(one) for name, one in found.groupdict().items()})
+            return vietnamese.format(**{name: _part(name, one) for name, one in found.groupdict().items()})
     return None
 
 
-def _part(text: str) -> str:
+def _part(name: str, text: str) -> str:
+    if name == "error" and (known := _found(_reasons(), text)) is not None:
+        return known
     return text.replace(",", ".") if _NUMBER.fullmatch(text) else text
 
 

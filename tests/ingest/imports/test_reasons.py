@@ -51,6 +51,10 @@ def test_each_refusal_of_a_document_is_known_in_vietnamese() -> None:
         ("has no text; 3 comments were left out", "không có nội dung; đã bỏ 3 nhận xét"),
         ("wp:status has the unknown value 'x'", "wp:status có giá trị lạ 'x'"),
         ("is not JSON: {a} is no b", "không phải JSON: {a} is no b"),
+        (
+            "is in a folder whose a.json cannot be read: it has more than 1,000,000 characters",
+            "nằm trong thư mục có a.json không đọc được: có hơn 1.000.000 ký tự",
+        ),
         ("something that nobody knows", "something that nobody knows"),
         ("", ""),
     ],
