@@ -79,7 +79,7 @@ def test_unsaved_page_comes_back_from_this_browser(open_page: Opener, newsroom: 
     page = open_page()
     expect(page.locator(LAST)).to_have_text("Đoạn 3 chưa lưu")
     assert page.locator(".notice").count() == 0
-    assert newsroom.autosaves == newsroom.presences == []
+    assert newsroom.autosaves == []
 
 
 def test_unsaved_text_meets_the_newer_version_block_by_block(open_page: Opener, newsroom: NewsroomPage) -> None:
@@ -112,6 +112,18 @@ def test_page_that_another_saves_right_after_the_own_save_is_taken_in(
     assert newsroom.article is not None
     lines = ["Nam thêm", "Đoạn 1", "Đoạn 2", "Đoạn 3 của tôi nữa"]
     assert [one["html"] for one in newsroom.article["body"]] == page.evaluate(LINES) == lines
+
+
+def test_page_shows_who_else_has_it_open_and_that_it_was_saved(open_page: Opener, newsroom: NewsroomPage) -> None:
+    """Another person is named, and a save of theirs before the own one."""
+    newsroom.others.append({"who": "Trần Nam", "since": "2026-11-24T03:00:00Z", "is_writing": True, "is_you": False})
+    page = open_page()
+    expect(page.locator(".presence")).to_contain_text("Cũng đang mở trang này: Trần Nam")
+    newsroom.save(title="Tựa của Nam")
+    expect(page.locator(".newer")).to_contain_text("Nam vừa lưu trang này", timeout=60_000)
+    save(page)
+    state(page, "đã lưu lúc")
+    assert page.input_value("input[name=title]") == "Tựa của Nam"
 
 
 def test_page_that_two_have_changed_is_merged_or_shown_side_by_side(open_page: Opener, newsroom: NewsroomPage) -> None:

@@ -71,6 +71,18 @@ class PresenceResponse(msgspec.Struct):
     """How long the caller's presence lasts without another request."""
 
 
+class PagePresenceResponse(msgspec.Struct):
+    """Who else has a static page open, and its newest version."""
+
+    others: list[PresentPerson]
+    version: int
+    changed_by: str
+    """Who made that version; `changed_at` when."""
+    changed_at: datetime
+    expires_seconds: float
+    """How long the caller's presence lasts without another request."""
+
+
 class FieldChange(msgspec.Struct):
     """A field that differs between two versions."""
 
@@ -93,4 +105,13 @@ class ArticleDiff(msgspec.Struct):
     """The body word by word, in the order of the newer version."""
 
 
-EDITING_TYPES = (ArticleDiff, SavedAutosave, AutosaveResponse, AutosaveList, PresenceResponse, Comment, CommentList)
+EDITING_TYPES = (
+    ArticleDiff,
+    SavedAutosave,
+    AutosaveResponse,
+    AutosaveList,
+    PresenceResponse,
+    PagePresenceResponse,
+    Comment,
+    CommentList,
+)

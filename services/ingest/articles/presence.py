@@ -1,4 +1,4 @@
-"""Who has an article open: rows that each page renews every few seconds, and that expire when it does not."""
+"""Who has an article or a static page open: rows that each tab renews every few seconds, else they expire."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,11 +12,11 @@ from shared.postgres import Connection
 
 EXPIRES_SECONDS = 10.0
 TABS_MAX = 20
-"""Of one person at an article: beyond that the oldest are forgotten."""
+"""Of one person at an article or a page: beyond that the oldest are forgotten."""
 
 
 class PresentPerson(msgspec.Struct):
-    """Somebody who has the article open."""
+    """Somebody who has the article or the page open."""
 
     who: str
     since: datetime
@@ -29,7 +29,7 @@ class PresentPerson(msgspec.Struct):
 async def enter(
     connection: Connection, caller: Caller, article: str, tab: str, *, is_writing: bool
 ) -> list[PresentPerson]:
-    """Note that a tab has an article open, and return who else has, those who came first first."""
+    """Note that a tab has an article or a static page open, and return who else has, those who came first first."""
     row = (article, caller.id, tab, caller.person, caller.name, is_writing, EXPIRES_SECONDS)
     await connection.execute(EDITING["enter_article"], *row)
     rows = await connection.fetch(EDITING["present_people"], article, EXPIRES_SECONDS)

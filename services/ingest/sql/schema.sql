@@ -821,7 +821,7 @@ CREATE INDEX autosaves_article ON ingest.autosaves (article);
 CREATE INDEX autosaves_age ON ingest.autosaves (saved_at);
 
 CREATE UNLOGGED TABLE ingest.presence (
-    article text NOT NULL REFERENCES ingest.articles (id) ON DELETE CASCADE,
+    article text NOT NULL,
     owner text NOT NULL,
     tab text NOT NULL,
     person text REFERENCES ingest.people (id) ON DELETE CASCADE,
@@ -831,7 +831,8 @@ CREATE UNLOGGED TABLE ingest.presence (
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (article, owner, tab)
 );
-COMMENT ON TABLE ingest.presence IS 'Who has an article open. A row is valid for 10 seconds; a crash of Postgres empties it.';
+COMMENT ON TABLE ingest.presence IS 'Who has an article or a static page open. A row is valid for 10 seconds; a crash of Postgres empties it.';
+COMMENT ON COLUMN ingest.presence.article IS 'ID of the article or of the static page.';
 CREATE INDEX presence_person ON ingest.presence (person);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.autosaves, ingest.presence TO presstally_ingest;

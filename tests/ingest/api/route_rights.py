@@ -137,6 +137,8 @@ ROUTES = {
     f"POST {ARTICLE}/previews": Route("write", "article", {}, status=201, within="section"),
     f"GET {ARTICLE}/previews": Route("write", "article", within="section"),
     f"DELETE {ARTICLE}/previews/{{preview}}": Route("write", "article", status=204, within="section"),
+    "PUT /pages/{page_id}/presence": Route("read", "page", within="any section"),
+    "DELETE /pages/{page_id}/presence": Route("read", "page", status=204, within="any section"),
     "POST /pages/{page_id}/previews": Route("publish", "page", {}, status=201),
     "GET /pages/{page_id}/previews": Route("publish", "page"),
     "DELETE /pages/{page_id}/previews/{preview}": Route("publish", "page", status=204),

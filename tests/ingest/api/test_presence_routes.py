@@ -102,3 +102,20 @@ async def test_presence_out_of_bounds_is_refused(newsroom: Newsroom, body: Any) 
     lan = await newsroom.browser(WRITE)
     path = f"/articles/{(await newsroom.api.create('Bài'))['id']}/presence"
     assert (await lan.call("PUT", path, body)).status == 422
+
+
+async def test_presence_at_a_static_page_shows_others_and_who_saved_it(newsroom: Newsroom) -> None:
+    """Static pages have it as articles do, apart from them; a page that was deleted has none."""
+    lan, minh = await newsroom.browser("publish:haihau", name="Lan"), await newsroom.browser(WRITE, name="Minh")
+    page = (await newsroom.api.call("POST", "/pages", {"title": "Giới thiệu"}, "publish")).json()
+    path = f"/pages/{page['id']}/presence"
+    first = await present(lan, path, tab="a", is_writing=True)
+    assert (first["others"], first["version"]) == ([], page["version"])
+    seen = await present(minh, path, tab="b")
+    assert [(one["who"], one["is_writing"]) for one in seen["others"]] == [("Lan", True)]
+    saved = await lan.call("PATCH", f"/pages/{page['id']}", {"title": "Khác"}, if_match=f'"{page["version"]}"')
+    after = await present(minh, path, tab="b")
+    assert (after["version"], after["changed_by"]) == (saved.json()["version"], "Lan")
+    assert (await minh.call("DELETE", f"{path}?tab=b")).status == 204
+    assert (await present(lan, path, tab="a"))["others"] == []
+    assert (await minh.call("PUT", "/pages/khong-co/presence")).status == 404

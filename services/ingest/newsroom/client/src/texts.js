@@ -235,6 +235,11 @@ const TEXTS = {
     "{name} vừa lưu phiên bản {version}. Khi bạn lưu, hai bản được ghép theo từng đoạn.",
     "{name} saved version {version}. When you save, the two are merged paragraph by paragraph.",
   ],
+  page_others_here: ["Cũng đang mở trang này: {names}", "Also here: {names}"],
+  page_newer: [
+    "{name} vừa lưu trang này. Khi bạn lưu, hai bản được ghép theo từng đoạn.",
+    "{name} saved this page. When you save, the two are merged paragraph by paragraph.",
+  ],
   somebody: ["Người khác", "Somebody else"],
   merged: [
     "Đã ghép với phiên bản {version}; hãy xem lại rồi lưu.",

@@ -73,7 +73,7 @@ export class ArticlePage extends WritingPage {
     });
     this.presence = new Presence({
       api: this.api,
-      article: this.id,
+      path: `/articles/${this.id}`,
       tab: this.tab,
       place: this.place,
       isWriting: () => this.autosave.isDirty,

@@ -6,8 +6,10 @@
 
 import { Autosave } from "./autosave.js";
 import { checksOf } from "./checks.js";
+import { composed } from "./composition.js";
 import { fromFields, readForm, toFields } from "./form.js";
 import { Journal } from "./journal.js";
+import { Presence } from "./presence.js";
 import { isSameText, offerText, restore } from "./unsaved.js";
 import { WritingPage } from "./writing_page.js";
 
@@ -51,6 +53,22 @@ export class StaticPage extends WritingPage {
     if (this.id) await this.autosave.hold(restore(this, journal));
     else await this.offer(journal);
     if (this.isChangedEarly) this.autosave.changed();
+    await composed(() => this.isComposing); // what follows moves the text
+    if (this.id) this.followOthers();
+  }
+
+  /** Show who else has the page open, and that somebody has saved it. */
+  followOthers() {
+    this.presence = new Presence({
+      api: this.api,
+      path: `/pages/${this.id}`,
+      tab: this.tab,
+      place: this.place,
+      isWriting: () => this.autosave.isDirty,
+      isComposing: () => this.isComposing,
+      version: () => this.version,
+      texts: ["page_others_here", "page_newer"],
+    });
   }
 
   /** Offer the text of a new page that was never saved. */
