@@ -30,6 +30,7 @@ from services.ingest.files.library import (
     stored_file,
     with_uses,
 )
+from services.ingest.files.rules import EXTENSIONS
 from services.ingest.media.library import receive_upload, store_unavailable
 from services.ingest.queries import SQL
 from shared.articles import FILE_NAME_CHARACTERS_MAX
@@ -164,7 +165,7 @@ async def change_file(
     "/files/{file_id}",
     status_code=204,
     summary="Delete an unused file",
-    responses={**response_docs(204, problems=(403, 404, 409)), 204: {"description": "It is deleted"}},
+    responses=response_docs(204, problems=(403, 404, 409)),
 )
 async def remove_file(context: ApiContextDep, caller: WriteCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Delete a file that no article offers; 409 with the articles if there are any."""
@@ -176,7 +177,8 @@ async def remove_file(context: ApiContextDep, caller: WriteCaller, file_id: str,
 @router.get(
     "/files/{file_id}/content",
     summary="Download a file",
-    responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"application/octet-stream": _BINARY}}},
+    response_class=StreamingResponse,
+    responses={**response_docs(200, problems=(403, 404)), 200: {"content": dict.fromkeys(EXTENSIONS, _BINARY)}},
 )
 async def read_content(context: ApiContextDep, caller: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Return the bytes of a file, whether an article offers it or not: for editors, as a download."""

@@ -184,6 +184,7 @@ async def change_image(
 @router.get(
     "/media/{medium}/original",
     summary="Fetch the original",
+    response_class=Response,
     responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"image/*": _BINARY}}},
 )
 async def read_original(context: ApiContextDep, caller: WriteCaller, medium: str, site: SiteSlug = None) -> Response:

@@ -39,6 +39,7 @@ def _redirect_uri(origin: AskedOrigin) -> str:
 @router.get(
     "/sessions/oidc",
     status_code=303,
+    response_class=RedirectResponse,
     summary="Begin a log-in at the provider",
     responses=response_docs(303, problems=(403, 404, 502)),
 )
@@ -61,6 +62,7 @@ async def begin_log_in(
 @router.get(
     "/sessions/oidc/callback",
     status_code=303,
+    response_class=RedirectResponse,
     summary="Finish a log-in at the provider",
     openapi_extra={ANY_QUERY: True},
     responses=response_docs(303, problems=(403, 404, 502)),

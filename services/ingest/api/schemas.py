@@ -336,6 +336,10 @@ _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; to be sent as If-Match'}}
 
 
+WITHOUT_BODY = {204: "It is done; there is no body", 303: "Another page; there is no body"}
+"""Statuses of responses without a body, with what OpenAPI says of them."""
+
+
 def response_docs(
     status: int,
     *types: type,
@@ -351,9 +355,11 @@ def response_docs(
     if not_modified:
         responses[304] = {"description": "Not modified since the version of If-None-Match", "headers": ETAG}
     responses[status] = {
-        "content": {media: {"schema": schema}},
+        **({} if status in WITHOUT_BODY else {"content": {media: {"schema": schema}}}),
         **({"headers": ETAG} if ArticleResponse in types else {}),
     }
+    if status in WITHOUT_BODY:
+        responses[status]["description"] = WITHOUT_BODY[status]
     return responses
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.ingest.files.rules import EXTENSIONS
 from shared.http.security_headers import document_csp
 
 
@@ -32,3 +33,19 @@ async def test_document_is_made_once_and_complete(api: Any, monkeypatch: pytest.
     assert {answer.status for answer in answers} == {200}
     assert answers[2].json() == made()
     assert answers[2].headers["content-type"] == "application/json"
+
+
+async def test_document_says_which_answers_have_a_body_and_of_which_type(api: Any) -> None:
+    """Generated clients expect no JSON where a response has no body, or is a file or a page elsewhere."""
+    found = {}
+    for path, methods in api.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                assert answer["description"], (method, path, status)
+                if status.startswith(("2", "3")):
+                    found[f"{method} {path} {status}"] = set(answer.get("content", ()))
+    bodiless = [name for name in found if name.endswith((" 204", " 303", " 304"))]
+    assert len(bodiless) > 20
+    assert not [name for name in bodiless if found[name]]
+    assert found["get /files/{file_id}/content 200"] == set(EXTENSIONS)
+    assert found["get /media/{medium}/original 200"] == {"image/*"}
