@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from services.ingest.collector.partition_router import read_plan
 from services.ingest.collector.partitions_command import count_partitions
 from services.stats.admin.lost_adjustments import find_lost_adjustments
 from services.stats.admin.lost_records import find_mismatches
+from services.stats.counting.exclusions import reversal_id
+from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool, unreachable
 from shared.kafka.connection import describe_error
@@ -27,6 +30,8 @@ from shared.settings import SettingsError
 from shared.topic_check import check_topics, topic_client
 from shared.topics import PAGE_VIEWS, wanted_topics
 
+LOG_SECONDS_MAX = 9 * 86_400
+"""Page views are in no log for longer: an exclusion of a day before cannot be applied any more."""
 DECLINED = "recover: stopped; nothing further was changed. Run it again when you have decided."
 COUNTING = {
     "other topic": ("stats", "rebuild", "--new-log"),
@@ -109,12 +114,38 @@ async def find_articles(settings: StatsSettings, given: argparse.Namespace) -> S
     )
 
 
+async def find_exclusions(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that applies exclusions and reversals that came back into an older Postgres."""
+    async with open_command_pool(settings, role="presstally_stats") as pool:
+        rows = await pool.fetch(SQL["list_exclusions"], None)
+        entered = {row["id"] for row in await pool.fetch(SQL["read_adjustment_ids"])}
+    oldest = time.time() - LOG_SECONDS_MAX
+    waiting = [
+        row
+        for row in rows
+        if row["excluded_from"] > oldest
+        and (row["is_excluded"] is None or row["is_excluded"] == (reversal_id(row["id"]) in entered))
+    ]
+    if not waiting:
+        return None
+    found = f"{len(waiting)} exclusions of visitors are entered, and the counts do not have them."
+    return Step(found, "counts the log again with those of days that it has; queries go on", ("stats", "rebuild"))
+
+
 async def find_proof(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
     """Return the step that proves the counts."""
     return Step("All numbers can be compared with the log.", "recounts it and changes nothing", ("stats", "verify"))
 
 
-STEPS: tuple[Find, ...] = (find_topics, find_partitions, find_counting, find_adjustments, find_articles, find_proof)
+STEPS: tuple[Find, ...] = (
+    find_topics,
+    find_partitions,
+    find_counting,
+    find_adjustments,
+    find_articles,
+    find_exclusions,
+    find_proof,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,7 @@ import pytest
 
 from deploy.cli import recover
 from services.ingest.collector.partitions_command import create_partitions
+from services.stats.counting.exclusions import reversal_id
 from services.stats.settings import StatsSettings
 from shared.kafka.config import KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS, create_topics
@@ -20,6 +22,10 @@ TOPIC_STEP = recover.Step("Kafka has no topics.", "creates them", ("topics",))
 COUNT_STEP = recover.Step("Counting waits.", "continues", ("stats", "rebuild", "--new-log"))
 ADJUSTED = """INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at)
 VALUES ('a', 'haihau', '', 'views', 7, 'An', 'the old counter', now())"""
+EXCLUDED = """INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at, excluded_agent,
+excluded_from, excluded_to) VALUES ($1, 'haihau', '', 'visitors', 0, 'An', 'a fleet', now(), $2, $3, $4)"""
+APPLIED = """INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors, arrived_before)
+SELECT generation, 'x', $1, 3, 0 FROM stats.generations"""
 PLANNED = """INSERT INTO ingest.partition_plan (effective_at, partitions)
 VALUES ('2026-01-01'::timestamptz + make_interval(days => $1), $1)"""
 COUNTED = "UPDATE stats.offsets SET next_offset = 7, cluster = 'lost', topic_id = $2 WHERE topic = $1"
@@ -133,6 +139,36 @@ def test_articles_are_compared_as_the_operator_says() -> None:
     step = asyncio.run(recover.find_articles(StatsSettings.model_construct(), given))
     assert step is not None
     assert step.command == ("ingest", "republish", "--after-restore")
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "is_applied", "is_reversed", "is_found"),
+    [
+        (1, None, False, True),
+        (1, None, True, True),
+        (1, True, False, False),
+        (1, True, True, True),
+        (1, False, True, False),
+        (10, None, False, False),  # no log has that day
+    ],
+)
+async def test_exclusions_that_counts_lack_are_found(
+    database: str, days_ago: int, is_applied: bool | None, is_reversed: bool, is_found: bool
+) -> None:
+    """An exclusion or reversal that came back into an older Postgres needs a rebuild; others are in order."""
+    begin = int(time.time()) - days_ago * 86_400
+    connection = await asyncpg.connect(database)
+    await connection.execute(EXCLUDED, "x", 7, begin, begin + 3_600)
+    if is_reversed:
+        await connection.execute(EXCLUDED, reversal_id("x"), None, None, None)
+    if is_applied is not None:
+        await connection.execute(APPLIED, is_applied)
+    await connection.close()
+    settings = StatsSettings(kafka_bootstrap="127.0.0.1:1", database_url=database)
+    step = await recover.find_exclusions(settings, GIVEN)
+    assert (step is not None) is is_found
+    if step is not None:
+        assert step.command == ("stats", "rebuild")
 
 
 async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics: str, database: str) -> None:

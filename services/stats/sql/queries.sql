@@ -112,7 +112,12 @@ INSERT INTO stats.gaps (generation, topic, partition, first_lost, next_available
 VALUES ($1, $2, $3, $4, $4, $5)
 
 -- name: counted_until
-SELECT coalesce(max(counted_until), 0) FROM stats.gaps WHERE generation = $1 AND topic = $2
+-- What is counted of a former log arrived before the new one was found, whether that has a record yet or not.
+SELECT coalesce(max(
+    CASE WHEN counted_until = 0 AND first_lost = next_available THEN (extract(epoch FROM found_at) * 1000)::bigint
+    ELSE counted_until END
+), 0)
+FROM stats.gaps WHERE generation = $1 AND topic = $2
 
 -- name: read_differences
 -- Differences; each must be 0. `ledger`: offsets that partitions have passed, compared with their ledger entries.

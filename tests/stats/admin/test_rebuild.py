@@ -13,6 +13,7 @@ from services.stats.admin import rebuild
 from services.stats.admin.rebuild import Rebuild
 from services.stats.counting import known_articles
 from services.stats.counting.decoding import RawBatch, RawRecord
+from services.stats.counting.exclusions import Exclusion
 from services.stats.counting.reconciliation import differences
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
@@ -268,6 +269,44 @@ def test_new_log_with_fewer_partitions_keeps_the_counts_of_the_others(
             state.known_articles = await read_known_articles(pool, number, positions[number].generation, 0)
             await count_one(pool, number, RawBatch.of(records), state, positions[number])
         assert await differences(pool, SITES) == {"ledger": 0, "totals": 0}
+        await pool.execute("DELETE FROM stats.gaps")
+
+    postgres_pool(run)
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+def test_rebuild_keeps_all_counts_while_a_new_log_is_empty(
+    postgres_pool: Any, losses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each loss of Kafka nothing is left to count again, so a rebuild changes nothing, and no exclusion fits."""
+    # Guards against a log that begins in 1970: the rebuild had counted every day again, from no record.
+    records = [record(n, at=NOON + n * HOUR, visitor=f"{n:016x}") for n in range(30)]
+    names = iter("abcd")
+
+    async def run(pool: asyncpg.Pool) -> None:
+        await clear(pool)
+        for number in (0, 1):
+            await count_all(pool, number, records, [])
+        for _ in range(losses):
+            topic = next(names)
+
+            async def new_topic(client: Any, _: str, name: str = topic) -> tuple[TopicIdentity, list[int]]:
+                return TopicIdentity(name, name), [0, 1]
+
+            monkeypatch.setattr(rebuild, "read_topic", new_topic)
+            async with pool.acquire() as lock:
+                empty = FakeConsumer({0: [], 1: []}, {0: 0, 1: 0})
+                running = Rebuild(pool, lock, empty, SITES, new_log=True)  # type: ignore[arg-type]
+                await running.begin()
+                await running.finish()
+        before = await stored(pool)
+        assert sum(views for key, (views, _, _) in before["counts"].items() if key[2] == "total" and not key[1]) == 60
+        async with pool.acquire() as lock:
+            running = Rebuild(pool, lock, empty, SITES, new_log=False)  # type: ignore[arg-type]
+            await running.begin()
+            assert not running.recounts(Exclusion("x", "haihau", 7, NOON // 1000, NOON // 1000 + 3_600, NOON))
+            await running.finish()
+        assert await stored(pool) == before
         await pool.execute("DELETE FROM stats.gaps")
 
     postgres_pool(run)
