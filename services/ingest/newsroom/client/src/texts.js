@@ -10,7 +10,7 @@ const TEXTS = {
   cite: ["Người được trích", "Who said it"],
   cite_placeholder: ["Lời của ai (có thể bỏ trống)", "Who said it (optional)"],
   alt: ["Mô tả ảnh cho người khiếm thị", "Description for people who do not see the picture"],
-  focus: ["Điểm nét", "Focus point"],
+  focus: ["Tâm ảnh", "Focus point"],
   focus_help: [
     "Bấm vào chỗ phải giữ khi cắt ảnh, hoặc dùng các phím mũi tên.",
     "Click what every crop must keep, or use the arrow keys.",
@@ -193,7 +193,7 @@ const TEXTS = {
   check_elsewhere_done: ["Ảnh nằm trong kho", "Pictures are in the library"],
   check_author: ["Chưa ghi tác giả hoặc nguồn", "There is no author and no source"],
   check_author_done: ["Có tác giả hoặc nguồn", "It has an author or a source"],
-  check_links: ["{count} liên kết người đọc không mở được", "{count} links that readers cannot open"],
+  check_links: ["{count} liên kết bạn đọc không mở được", "{count} links that readers cannot open"],
   check_links_done: ["{total} liên kết dùng được", "{total} links are fine"],
   no_network: ["không nối được với máy chủ", "the server cannot be reached"],
   restored: [
@@ -211,7 +211,7 @@ const TEXTS = {
   page_unsaved_new: ["Bạn có trang mới chưa lưu, viết lúc {time}: “{title}”.", "You have a new page of {time} that is not saved: “{title}”."],
   page_discard: ["Bỏ trang đó", "Discard it"],
   unsaved_new: ["Bạn có bài mới chưa lưu, viết lúc {time}: “{title}”.", "You have a new article of {time} that is not saved: “{title}”."],
-  untitled: ["chưa có tiêu đề", "no title yet"],
+  untitled: ["chưa có tựa đề", "no title yet"],
   reopen: ["Mở lại", "Open it again"],
   discard: ["Bỏ bài đó", "Discard it"],
   use_saved: ["Dùng bản đã lưu", "Use the saved version"],
