@@ -187,7 +187,67 @@ def test_web_pages_lose_what_the_model_lacks(scripts: ClientScripts) -> None:
     assert pasted["blocks"][1]["html"] == 'Đoạn <a href="https://a.vn/b">liên kết</a> xấu gạch'
     assert pasted["blocks"][2]["paragraphs"] == ["Lời <strong>hay</strong>"]
     assert pasted["blocks"][3]["caption"] == "Chú thích"
-    assert pasted["dropped"] == {"links": 1, "underline": True, "scripts": 1, "frames": 1}
+    told = {"links": 1, "underline": True, "scripts": 1, "frames": 1, "fields": 1, "icons": 1}
+    assert pasted["dropped"] == told
+
+
+def test_quotations_in_quotations_stay(scripts: ClientScripts) -> None:
+    """A mail that quotes a mail keeps the words of both."""
+    older = "<blockquote><p>Cũ hơn</p><blockquote>Đầu tiên</blockquote></blockquote>"
+    html = f"<blockquote><div>Câu cũ</div>{older}</blockquote>"
+    found = scripts.call("paste", html)
+    assert [(one["type"], one["paragraphs"]) for one in found["blocks"]] == [
+        ("quote", ["Câu cũ", "Cũ hơn", "Đầu tiên"])
+    ]
+
+
+def test_formulas_keep_their_characters_and_forms_are_told(scripts: ClientScripts) -> None:
+    """Formulas are text once, not twice where a page has a copy for screen readers; fields and drawings are named."""
+    formula = (
+        "<math><semantics><mrow><msup><mi>r</mi><mn>2</mn></msup><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></mrow>"
+    )
+    html = f"<p>Bán kính {formula}<annotation>r^2</annotation></semantics></math> m</p>"
+    found = scripts.call("paste", html)
+    assert [one["html"] for one in found["blocks"]] == ["Bán kính r<sup>2</sup>=1/2 m"]
+    assert found["dropped"] == {"formulas": True}
+    copied = '<span class="katex-mathml"><math><mi>x</mi></math></span><span class="katex-html">x</span>'
+    assert [one["html"] for one in scripts.call("paste", copied)["blocks"]] == ["x"]
+    form = (
+        "<form>Tên <input><input type=hidden><textarea>a</textarea><select><option>b</select><svg><text>c</svg></form>"
+    )
+    assert scripts.call("paste", form)["dropped"] == {"fields": 3, "icons": 1}
+
+
+def test_headings_of_word_for_the_web_are_headings(scripts: ClientScripts) -> None:
+    """They are paragraphs with a role and a level."""
+    html = '<p role="heading" aria-level="1"><b>Một</b></p><p role="heading" aria-level="3">Hai</p>'
+    html += '<p role="heading">Ba</p>'
+    found = scripts.call("paste", html)["blocks"]
+    assert [(one["type"], one["level"], one["html"]) for one in found] == [
+        ("heading", 2, "Một"),
+        ("heading", 3, "Hai"),
+        ("heading", 2, "Ba"),
+    ]
+
+
+def test_lines_that_a_pdf_has_broken_are_paragraphs_again(scripts: ClientScripts) -> None:
+    """Long lines that go on in small letters, or after a hyphen, are joined; short ones, and new sentences, are not."""
+    text = (
+        "Căn cứ Luật Tổ chức chính quyền địa phương ngày 19 tháng 6\nnăm 2015;\n"
+        "Căn cứ Nghị định của Chính phủ quy định chi tiết số 34/2016/NĐ-\nCP ngày 14/5/2016;\r\n"
+        "Điều 1. Phê duyệt quy hoạch xây dựng nông thôn mới, giai đoạn 2021-\n2025.\n"
+        "em gửi bài rồi ạ\nanh xem giúp em\n"
+        "Danh sách các hộ được hỗ trợ tiền điện trong tháng mười một gồm:\nhộ ông Nam"
+    )
+    assert [one["html"] for one in scripts.call("pasteText", text)["blocks"]] == [
+        "Căn cứ Luật Tổ chức chính quyền địa phương ngày 19 tháng 6 năm 2015;",
+        "Căn cứ Nghị định của Chính phủ quy định chi tiết số 34/2016/NĐ-CP ngày 14/5/2016;",
+        "Điều 1. Phê duyệt quy hoạch xây dựng nông thôn mới, giai đoạn 2021-2025.",
+        "em gửi bài rồi ạ",
+        "anh xem giúp em",
+        "Danh sách các hộ được hỗ trợ tiền điện trong tháng mười một gồm:",
+        "hộ ông Nam",
+    ]
 
 
 def test_tables_of_one_cell_are_their_content(scripts: ClientScripts) -> None:

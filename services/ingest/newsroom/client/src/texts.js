@@ -126,6 +126,8 @@ const TEXTS = {
   dropped_links: ["{count} liên kết không hợp lệ", "{count} invalid links"],
   dropped_frames: ["{count} khung nhúng (dùng nút Video)", "{count} embedded frames (use the button Video)"],
   dropped_scripts: ["{count} đoạn mã", "{count} scripts"],
+  dropped_fields: ["{count} ô điền của biểu mẫu", "{count} fields of a form"],
+  dropped_formulas: ["cách trình bày công thức (chữ và số vẫn còn)", "the layout of formulas (letters and numbers are still there)"],
   dropped_icons: ["{count} biểu tượng", "{count} icons"],
   dropped_pictures: ["{count} ảnh", "{count} pictures"],
   dropped_comments: ["{count} nhận xét của Word", "{count} comments of Word"],

@@ -220,9 +220,10 @@ function describe(made, dropped, font, pictures) {
   const left = [];
   if (dropped.styles) left.push(t("dropped_styles"));
   if (dropped.underline) left.push(t("dropped_underline"));
-  for (const name of ["links", "frames", "scripts", "icons", "pictures", "comments", "deletions"]) {
+  for (const name of ["links", "frames", "scripts", "fields", "icons", "pictures", "comments", "deletions"]) {
     if (dropped[name]) left.push(t(`dropped_${name}`, { count: dropped[name] }));
   }
+  if (dropped.formulas) left.push(t("dropped_formulas"));
   if (dropped.strike) left.push(t("dropped_strike"));
   if (dropped.depth) left.push(t("dropped_depth", { limit: LIST_DEPTH_MAX }));
   if (dropped.structure) left.push(t("dropped_structure"));

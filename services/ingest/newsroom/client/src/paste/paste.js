@@ -18,14 +18,20 @@ const BLOCKS = new Set(
 );
 const SCRIPTS = new Set(["script", "noscript", "template", "object", "applet", "embed"]);
 const SILENT = new Set(
-  "head style title meta link xml col colgroup base param source track input textarea select button option svg math canvas map area audio video".split(" "),
+  "head style title meta link xml col colgroup base param source track button option canvas map area audio video annotation annotation-xml".split(" "),
 );
+const FIELDS = new Set(["input", "textarea", "select"]);
+const MATH_SCRIPTS = { msup: "sup", msub: "sub" };
+/** A copy of a formula for screen readers, beside the one that is shown. */
+const FORMULA_COPY = /\b(katex-mathml|mjx-assistive-mml)\b/;
 const STRUCK = new Set(["s", "strike"]);
 const FRAMES = new Set(["iframe", "frame", "frameset"]);
 const FORMATS = { b: "strong", strong: "strong", i: "em", em: "em", cite: "em", dfn: "em", var: "em", sub: "sub", sup: "sup" };
 /** Signs that no font shows, and no text may have. */
 const UNSEEN = /[\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f\u200b\u2060\ufeff]/g;
 const ICON_PIXELS = 40;
+/** A line of a PDF is as long as its column; lines of chats and poems are shorter. */
+const WRAPPED_CHARACTERS_MIN = 50;
 const BOLD = /^(bold|bolder|[6-9]00)$/;
 
 /** Return {nodes, dropped, font, pictures} of HTML. `dropped` has counts and flags by name. */
@@ -36,14 +42,27 @@ export function htmlToNodes(html) {
   return walker.result();
 }
 
-/** Return the same of plain text: a paragraph for each line. */
+/** Return the same of plain text: a paragraph for each line, but for lines that a PDF has broken within a sentence. */
 export function textToNodes(text) {
   const walker = new Walker(new Map());
-  for (const one of text.split(/\r\n?|[\n\v\f\u0085\u2028\u2029]/)) {
+  for (const one of wholeLines(text.split(/\r\n?|[\n\v\f\u0085\u2028\u2029]/))) {
     walker.text(one.replace(/\t/g, " "), walker.start);
     walker.endLine();
   }
   return walker.result();
+}
+
+function wholeLines(lines) {
+  const whole = [];
+  let former = "";
+  for (const line of lines.map((one) => one.trim())) {
+    const isWrapped = former.length >= WRAPPED_CHARACTERS_MIN;
+    if (isWrapped && /[\p{L}\d]-$/u.test(former) && /^[\p{L}\d]/u.test(line)) whole.push(whole.pop() + line);
+    else if (isWrapped && /[\p{L}\d,]$/u.test(former) && /^\p{Ll}/u.test(line)) whole.push(`${whole.pop()} ${line}`);
+    else whole.push(line);
+    former = line;
+  }
+  return whole;
 }
 
 /** Return the formatting that style sheets give to classes: {class: declarations}. */
@@ -92,7 +111,9 @@ class Walker {
     const { tag } = node;
     if (SCRIPTS.has(tag)) return this.drop("scripts");
     if (FRAMES.has(tag)) return this.drop("frames");
-    if (SILENT.has(tag)) return undefined;
+    if (SILENT.has(tag) || FORMULA_COPY.test(node.attributes.class ?? "")) return undefined;
+    if (tag === "svg") return this.drop("icons");
+    if (FIELDS.has(tag)) return node.attributes.type === "hidden" ? undefined : this.drop("fields");
     const style = this.styleOf(node);
     if (isHidden(node, style)) return undefined;
     if (/comment/.test(style["mso-element"] ?? "") || /\bmsocom/i.test(node.attributes.class ?? "")) {
@@ -109,8 +130,20 @@ class Walker {
     if (tag === "li") return this.list({ tag: "ul", attributes: {}, children: [node] }, context, 1);
     if (tag === "blockquote") return this.quote(node, context);
     if (tag === "figure") return this.figure(node, context);
+    if (tag === "math") this.dropped.formulas = true;
+    if (MATH_SCRIPTS[tag] || tag === "mfrac") return this.formulaParts(node, context);
     if (HEADINGS[tag] || BLOCKS.has(tag) || tag === "pre") return this.block(node, style, context);
     return this.children(node, context);
+  }
+
+  /** Words of a formula stay: what is above or below as it is, a fraction as 1/2. */
+  formulaParts(node, context) {
+    const mark = MATH_SCRIPTS[node.tag];
+    const marks = mark ? { ...context.marks, [mark]: { type: mark } } : context.marks;
+    node.children.filter((child) => child.tag).forEach((child, index) => {
+      if (index && !mark) this.text("/", context);
+      this.element(child, index ? { ...context, marks } : context);
+    });
   }
 
   styleOf(node) {
@@ -165,7 +198,7 @@ class Walker {
 
   block(node, style, context) {
     this.endLine();
-    const level = HEADINGS[node.tag] ?? (/\bMsoTitle\b/i.test(node.attributes.class ?? "") ? 2 : null);
+    const level = headingLevel(node);
     const list = /\blevel(\d+)\b/i.exec(style["mso-list"] ?? "");
     this.kind = list && !level ? { depth: Number(list[1]), ordered: false } : level ? { level } : null;
     this.children(node, { ...context, kind: this.kind });
@@ -275,6 +308,7 @@ class Walker {
     const parts = this.inside(node, context);
     const paragraphs = parts.flatMap((part) => {
       if (part.line) return [part.line.paragraph];
+      if (part.type === "quote") return part.content.filter(({ type }) => type === "paragraph"); // a mail in a mail
       return part.type === "paragraph" || part.type === "heading" ? [{ type: "paragraph", content: part.content }] : [];
     });
     const others = parts.filter((part) => part.type === "figure" || part.type === "table");
@@ -366,6 +400,13 @@ class Walker {
     const { font: byName = "", ...dropped } = this.dropped;
     return { nodes: normalized(nodes), dropped, font: font || byName, pictures };
   }
+}
+
+/** Return the level of a heading, also of Word for the web; null of another block. */
+function headingLevel({ tag, attributes }) {
+  const level = attributes.role === "heading" ? Number.parseInt(attributes["aria-level"], 10) || 2 : 0;
+  if (level) return HEADINGS[`h${Math.min(level, 6)}`];
+  return HEADINGS[tag] ?? (/\bMsoTitle\b/i.test(attributes.class ?? "") ? 2 : null);
 }
 
 const normalized = (nodes) =>
