@@ -14,6 +14,7 @@ export class Autosave {
   constructor({ api, journal, path, tab, more = {}, read, isComposing, show, closed }) {
     Object.assign(this, { api, journal, path, tab, more, read, isComposing, show, closed });
     this.sequence = 0;
+    this.changes = 0;
     this.match = null; // the slot of another tab that this one replaces
     this.isDirty = false;
     this.failures = 0;
@@ -36,7 +37,7 @@ export class Autosave {
   /** Note a change. */
   changed() {
     this.isDirty = true;
-    this.changedAt = Date.now();
+    this.changes += 1; // a time is the same for two changes of a millisecond
     this.journalTimer ??= setTimeout(() => this.writeJournal(), JOURNAL_MS);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), PAUSE_MS);
@@ -79,14 +80,14 @@ export class Autosave {
   }
 
   async put() {
-    const at = this.changedAt;
+    const { changes } = this;
     this.say(t("autosaving"));
     try {
       const headers = this.match ? { "if-match": this.match } : {};
       const saved = await this.api.call("PUT", this.path, this.body(), { headers });
       this.match = null;
       this.failures = 0;
-      if (this.changedAt === at) this.isDirty = false;
+      if (this.changes === changes) this.isDirty = false;
       this.say(t("autosaved", { time: clock(new Date(saved.saved_at)) }));
     } catch (problem) {
       this.failed(problem);
