@@ -27,6 +27,8 @@ from shared.topics import PAGE_VIEWS
 
 REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
 """Namespace of the ids of reversals, as in `counting.exclusions`."""
+LATE_MS = 49 * 3_600_000
+"""An event is at most 48 hours old when it arrives."""
 READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'current'"
 READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 READ_OFFSETS = """
@@ -63,7 +65,8 @@ FROM stats.known_articles JOIN unnest($2::text[], $3::text[]) AS read (site, art
 WHERE generation = $1
 ORDER BY partition
 """
-# Evidence is compared of days that are in the log as a whole.
+# Evidence is compared of days that are in the log as a whole. Of partitions that have lost nothing, it is also compared of
+# days before: events of them arrived late.
 READ_EVIDENCE = """
 SELECT partition, site, window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views, article_views,
     direct_views, networks::text
@@ -183,7 +186,7 @@ class StoredReader:
             (
                 stored.evidence,
                 READ_EVIDENCE,
-                (before + SETTLED_MS // 1000,),
+                (before + (SETTLED_MS - LATE_MS) // 1000,),
                 _adding(stored.evidence, EvidenceKey, EvidenceNumbers),
             ),
         ]
