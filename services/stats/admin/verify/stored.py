@@ -65,8 +65,8 @@ FROM stats.known_articles JOIN unnest($2::text[], $3::text[]) AS read (site, art
 WHERE generation = $1
 ORDER BY partition
 """
-# Evidence is compared of days that are in the log as a whole. Of partitions that have lost nothing, it is also compared of
-# days before: events of them arrived late.
+# Evidence is compared of days that are in the log as a whole. Of partitions that have lost nothing, so are days before:
+# events of them arrived late.
 READ_EVIDENCE = """
 SELECT partition, site, window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views, article_views,
     direct_views, networks::text
