@@ -8,6 +8,7 @@ from shared.articles import (
     MEDIA_PREFIX,
     Article,
     Author,
+    Block,
     Correction,
     Crop,
     File,
@@ -26,8 +27,12 @@ SUMMARY_CHARACTERS_MAX = 240
 
 def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
     """Return the lead, or the first paragraph, as plain text truncated between words."""
-    text = article.lead or next((inline_text(one.html) for one in article.body if isinstance(one, Paragraph)), "")
-    return truncate(text, characters_max)
+    return truncate(article.lead or first_paragraph(article.body), characters_max)
+
+
+def first_paragraph(body: Sequence[Block]) -> str:
+    """Return the first paragraph of a body as plain text; "" if it has none."""
+    return next((inline_text(one.html) for one in body if isinstance(one, Paragraph)), "")
 
 
 def truncate(text: str, characters_max: int) -> str:

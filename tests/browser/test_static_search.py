@@ -19,7 +19,7 @@ SITE = Site(slug="s", name="S", origins=[URL], timezone="Asia/Ho_Chi_Minh", sect
 
 def copy() -> dict[str, Document]:
     """Return the files of a copy with one article."""
-    files = SearchFiles(["tin"])
+    files = SearchFiles(["tin"], SITE.language)
     found = IndexedWords("cho con", [(3, ["chợ", "cồn"])], ["chợ", "cồn"], ["cho con"])
     article = sample_article("tin")
     files.add(article, found, 20_000, ("1/1/2026", "2026-01-01"))

@@ -21,7 +21,7 @@ EPOCH = date(1970, 1, 1)
 async def search_documents(reader: BulkPageReader) -> AsyncIterator[tuple[str, Document]]:
     """Yield the files of the search, each with its URL, the manifest last."""
     site = reader.site
-    files = SearchFiles([section.slug for section in site.sections])
+    files = SearchFiles([section.slug for section in site.sections], site.language)
     last = (LONG_AGO, 0)
     while rows := await reader.connection.fetch(reader.sql["search_rows"], site.slug, *last, BATCH_ARTICLES):
         for row, article in zip(rows, await reader.contents(rows), strict=True):

@@ -100,10 +100,10 @@ def _is_pair(term: str) -> bool:
 
 
 class SearchFiles:
-    """Collects articles, the oldest first."""
+    """Collects articles, the oldest first; `language`: that of the page which shows them."""
 
-    def __init__(self, sections: Sequence[str]) -> None:
-        self._sections = list(sections)
+    def __init__(self, sections: Sequence[str], language: str) -> None:
+        self._sections, self._language = list(sections), language
         self._words, self._pairs = _Postings(bool), _Postings(_is_pair)
         """Words as written, and pairs of words, which have no other form."""
         self._texts: list[list[Any]] = []
@@ -124,7 +124,8 @@ class SearchFiles:
         text = " ".join(prose_lines(article))
         cut = text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS].rsplit(" ", 1)[0] + "…"
         tags = [[tag, tag_path(tag)] for tag in article.tags if name_slug(tag)]
-        self._texts.append([article_path(article), article.title, article.kicker, cut, *date, tags])
+        language = "" if article.language == self._language else article.language
+        self._texts.append([article_path(article), article.title, article.kicker, cut, *date, tags, language])
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yield the files, the manifest last."""

@@ -9,6 +9,7 @@ import msgspec
 
 from services.render.pages.article_text import other_lines, prose_lines, source_label
 from services.render.pages.banners import banners
+from services.render.pages.contact_links import mail_links, phone_links
 from services.render.pages.corrections import correction_comments, newest_corrections
 from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
@@ -50,7 +51,17 @@ from shared.site_structure import MENUS, StaticPage, author_path
 from shared.site_structure import page_path as page_path_of
 from shared.sites import Section, Site
 from shared.slugs import name_slug
-from shared.structured_data import crop, hosted_images, is_hosted, news_article, publisher, summary
+from shared.structured_data import (
+    SUMMARY_CHARACTERS_MAX,
+    crop,
+    first_paragraph,
+    hosted_images,
+    is_hosted,
+    news_article,
+    publisher,
+    summary,
+    truncate,
+)
 from shared.text import inline_text
 
 
@@ -170,6 +181,7 @@ def render_static_page(page: StaticPage, inside: Mapping[str, Article], site: Si
         public_url,
         path,
         page=page,
+        description=page.description or truncate(first_paragraph(page.body), SUMMARY_CHARACTERS_MAX),
         inside=inside,
         language=language,
         others=others,
@@ -307,6 +319,8 @@ def _make_shared_names(site: Site, public_url: str) -> SharedNames:
             "table_shape": table_shape,
             "saved_path": saved_path,
             "share_links": share_links,
+            "phone_links": phone_links,
+            "mail_links": mail_links,
             "cell_class": cell_class,
             "platform_names": PLATFORM_NAMES,
             "text_update": text_update,

@@ -373,11 +373,21 @@ ORDER BY l.listed_at DESC, l.number DESC
 LIMIT 1
 
 -- name: sitemap_parts
-SELECT ((number - 1) / $2)::integer AS part, max(modified_at) AS changed_at
-FROM generation.public_articles
-WHERE site = $1
-GROUP BY 1
-ORDER BY 1
+-- Those in which search engines may show an article: others have no page.
+SELECT part, changed_at
+FROM (
+    SELECT ((number - 1) / $2)::integer AS part, max(modified_at) AS changed_at
+    FROM generation.public_articles
+    WHERE site = $1
+    GROUP BY 1
+) parts
+WHERE EXISTS (
+    SELECT FROM generation.public_articles
+    WHERE site = $1 AND number > part * $2::bigint AND number <= (part + 1) * $2::bigint
+        AND (content -> 'seo' ->> 'noindex') IS DISTINCT FROM 'true'
+        AND (content -> 'seo' ->> 'canonical') IS NULL
+)
+ORDER BY part
 
 -- name: sitemap_part
 SELECT path, modified_at, content #>> '{lead_image,image,url}' AS picture FROM generation.public_articles
@@ -392,6 +402,7 @@ WHERE site = $1 AND listed_at > now() - $2::interval AND listed_at <= now()
     AND (content ->> 'published_at') IS NOT NULL
     AND (content ->> 'date_precision') IS DISTINCT FROM 'unknown'
     AND (content -> 'seo' ->> 'noindex') IS DISTINCT FROM 'true'
+    AND (content -> 'seo' ->> 'canonical') IS NULL
 ORDER BY listed_at DESC, number DESC
 LIMIT $3
 

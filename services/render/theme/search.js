@@ -186,8 +186,8 @@ export class SearchIndex {
     return variants.set("", all);
   }
 
-  async search(request) {
-    const terms = parse(request.query);
+  async search(given) {
+    const terms = parse(given.query), request = this.narrowed(given);
     if (!terms) return null;
     const neighbours = pairsOf(terms.required);
     const [table, found, near, out] = await Promise.all([
@@ -224,9 +224,15 @@ export class SearchIndex {
     return new Map([...found[0].get("")].filter(([number]) => found.every((one) => one.get("").has(number))));
   }
 
+  // Without invalid filters, such as a section that is gone.
+  narrowed(request) {
+    const day = (text) => (/^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : "");
+    const section = this.manifest.sections.includes(request.section) ? request.section : "";
+    return { ...request, section, since: day(request.since), until: day(request.until) };
+  }
+
   filter(table, { section, since, until }, out) {
-    const wanted = section ? this.manifest.sections.indexOf(section) : -1;
-    const day = (text) => Math.floor(Date.parse(text) / 86400000);
+    const wanted = this.manifest.sections.indexOf(section), day = (text) => Date.parse(text) / 86400000;
     const from = since ? day(since) : -Infinity, to = until ? day(until) : Infinity;
     return (number) => (!section || table.sections[number] === wanted) && table.days[number] >= from
       && table.days[number] <= to && !out.some((one) => one.has(number));
@@ -279,8 +285,8 @@ export class SearchIndex {
   async article(number) {
     const size = this.manifest.articles_per_file;
     const file = await this.load(this.manifest.texts[Math.floor(number / size)]);
-    const [path, title, kicker, text, date, at, tags] = file[number % size];
-    return { path, title, kicker, text, date, at, tags };
+    const [path, title, kicker, text, date, at, tags, language] = file[number % size];
+    return { path, title, kicker, text, date, at, tags, language };
   }
 }
 
@@ -327,11 +333,11 @@ function highlighted(text, terms) {
 }
 
 function shownArticle(article, terms, texts) {
-  const parts = [];
-  if (article.kicker) parts.push(element("p", highlighted(article.kicker, terms), { class: "kicker" }));
-  parts.push(element("h2", element("a", highlighted(article.title, terms), { href: article.path })));
+  const parts = [], its = article.language ? { lang: article.language } : {}; // if it is another one than the page's
+  if (article.kicker) parts.push(element("p", highlighted(article.kicker, terms), { class: "kicker", ...its }));
+  parts.push(element("h2", element("a", highlighted(article.title, terms), { href: article.path }), its));
   if (article.date) parts.push(element("p", element("time", article.date, { datetime: article.at }), { class: "date" }));
-  parts.push(element("p", highlighted(article.text, terms), { class: "gist" }));
+  parts.push(element("p", highlighted(article.text, terms), { class: "gist", ...its }));
   const enough = Math.min(2, new Set(terms.required).size);
   const tags = article.tags.filter(([name]) => hits(name, terms).length >= enough);
   if (tags.length) {
@@ -366,6 +372,7 @@ async function start(place) {
   for (const [name, value] of query) {
     const field = form.elements.namedItem(name);
     if (field && "value" in field) field.value = value;
+    if (field?.selectedIndex === -1) field.selectedIndex = 0;
   }
   form.querySelector("details").open = Boolean(request.section || request.since || request.until || request.byDate);
   if (!request.query) return;

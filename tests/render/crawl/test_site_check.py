@@ -10,7 +10,7 @@ from services.render.crawl.all_pages import BulkPageReader, render_all, site_url
 from services.render.crawl.site_check import check_site, print_findings
 from services.render.pages.document import Document
 from services.render.queries import SQL
-from shared.articles import Paragraph
+from shared.articles import Paragraph, Seo
 
 URL = "https://haihau.example"
 
@@ -53,3 +53,10 @@ async def test_check_site_tells_editors_links_from_the_portals(
     print_findings("broken links", report.editors_broken)
     print_findings("nothing", [])
     assert capsys.readouterr().out == "broken links: 1: /khong-co.html (/bai-so-2-2.html)\n"
+
+
+async def test_check_site_of_articles_that_are_not_to_be_indexed_fails_nothing(portal: Any, connection: Any) -> None:
+    """A site without an article for search engines has no part of a sitemap that could fail."""
+    await portal.add(1, seo=Seo(noindex=True))
+    report = await check_site(connection, "render", portal.site, URL)
+    assert (report.broken, report.failed) == ({}, {})

@@ -54,7 +54,7 @@ def indexed(article: Any) -> IndexedWords:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the sample portal, and a copy of the script that node takes for a module."""
     made = tmp_path_factory.mktemp("search")
-    files = SearchFiles([section.slug for section in SEARCH_SITE.sections])
+    files = SearchFiles([section.slug for section in SEARCH_SITE.sections], SEARCH_SITE.language)
     for sample in search_articles(20_261_125):
         assert sample.article.published_at
         day = sample.article.published_at.toordinal() - 719_163
@@ -126,6 +126,24 @@ def test_script_excludes_filters_and_marks_as_typed(folder: Path) -> None:
     assert not [title for title in without["titles"] if "Cồn" in title]
     assert (section["titles"], later["titles"], letter["titles"], nothing) == ([], [], [], None)
     assert {unicodedata.normalize("NFC", word) for word in marked["marked"][0]} == {"Trần", "Nam", "thủ", "khoa"}
+
+
+def test_script_ignores_invalid_filters_as_the_server_does(folder: Path) -> None:
+    """An unknown section and an invalid day narrow nothing, and a typing error is still forgiven."""
+    none = {"section": "muc-cu", "since": "hôm qua", "until": "2026-13-45"}
+    for query in ("chợ phiên", "chợ phiênx"):
+        all_found, found = run(folder, [{"query": query}, {"query": query, **none}])["results"]
+        assert found == all_found
+        assert found["titles"]
+
+
+def test_script_has_the_language_of_each_article_in_another_one(folder: Path) -> None:
+    """The texts of an English article say so, those in the site's language do not."""
+    manifest = json.loads((folder / MANIFEST.rpartition("/")[2]).read_text(encoding="utf-8"))
+    files = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in manifest["texts"]]
+    languages = {text[1]: text[-1] for file in files for text in file}
+    assert languages["Fragrant rice of Hai Hau earns protected status"] == "en"
+    assert languages["Làng hoa vào xuân"] == ""
 
 
 def test_files_of_search_stay_small_for_phones(folder: Path) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from lxml import etree
 
-from shared.articles import Author, Figure, Image, Paragraph, Source
+from shared.articles import Author, Figure, Image, Paragraph, Seo, Source
 from shared.sites import Section, Site
 from tests.leads import leads
 
@@ -73,6 +73,19 @@ async def test_sitemaps_are_valid_by_their_schemas(portal: Any) -> None:
     assert len((await check("/news-sitemap.xml")).findall(".//n:news", NAMES)) == 2
     root[0][0].text = "/not-absolute"
     assert not schema.validate(root)
+
+
+async def test_sitemaps_leave_out_what_search_engines_must_not_show(portal: Any) -> None:
+    """Articles that search engines must not show, or that are canonical elsewhere, are in none; their part is missing."""
+    await portal.add(1, seo=Seo(noindex=True), published_at=datetime.now(UTC))
+    await portal.add(2, seo=Seo(canonical="https://nguon.example/a"), published_at=datetime.now(UTC))
+    parts = ET.fromstring((await portal.get("/sitemap.xml")).body).findall("s:sitemap/s:loc", NAMES)
+    assert [found.text for found in parts] == [f"{URL}/sitemap-pages.xml"]
+    assert ET.fromstring((await portal.get("/news-sitemap.xml")).body).findall("s:url", NAMES) == []
+    await portal.add(3, published_at=datetime.now(UTC))
+    for path in ("/sitemap-articles-1.xml", "/news-sitemap.xml"):
+        found = ET.fromstring((await portal.get(path)).body).findall("s:url/s:loc", NAMES)
+        assert [one.text for one in found] == [f"{URL}/bai-so-3-3.html"], path
 
 
 async def test_news_sitemap_drops_articles_older_than_two_days(portal: Any) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import extruct
+import lxml.html
 import msgspec
 
+from services.render.pages.html import render_static_page
 from services.render.pages.structured_data import breadcrumbs, first_language
 from services.render.pages.theme_check import sample_article
-from shared.articles import Author, Figure, Image, Paragraph, Seo, Source
+from shared.articles import Author, Figure, Heading, Image, Paragraph, Seo, Source
+from shared.site_structure import StaticPage
 from shared.sites import Section, Site
 
 URL = "https://x.example"
@@ -62,6 +65,45 @@ async def test_pages_name_publisher_search_way_card_and_manifest(portal: Any) ->
     assert (manifest["name"], manifest["start_url"]) == (portal.site.name, "/")
     for icon in [one["src"] for one in manifest["icons"]] + re.findall('apple-touch-icon" href="([^"]+)"', pages["/"]):
         assert (await portal.get(icon)).status == 200
+
+
+async def test_every_kind_of_page_tells_networks_what_it_is(portal: Any) -> None:
+    """Title, description, kind and address of a shared page are there, once, and say what search engines read, too."""
+    await portal.add(1, tags=["chợ phiên"])
+    month = f"{portal.articles[1].published_at.astimezone(portal.site.zone):%Y/%m}"
+    lists = (
+        "/",
+        "/tin-tuc/",
+        "/tag/cho-phien/",
+        "/luu-tru/",
+        f"/luu-tru/{month}/",
+        "/luu-tru/dinh-chinh/",
+        "/so-do-site",
+    )
+    for path in (*lists, "/bai-so-1-1.html"):
+        page = lxml.html.fromstring((await portal.get(path)).text)
+        names = ("title", "description", "type")
+        told = {name: page.xpath(f"//meta[@property='og:{name}']/@content") for name in names}
+        assert all(len(found) == 1 and found[0] for found in told.values()), (path, told)
+        assert told["description"] == page.xpath("//meta[@name='description']/@content"), path
+        assert page.xpath("//meta[@property='og:url']/@content") == [PORTAL_URL + path]
+
+
+def test_static_page_without_a_description_is_told_by_its_first_paragraph() -> None:
+    """The description of the newsroom wins; a long paragraph is cut between words."""
+    body: list[Any] = [Heading("Ban biên tập"), Paragraph("Chúng tôi <em>viết</em> về biển. " * 20)]
+    fields: dict[str, Any] = {
+        "slug": "p",
+        "title": "P",
+        "modified_at": datetime(2026, 11, 30, tzinfo=UTC),
+        "body": body,
+    }
+    for description, expected in (("Ai viết trang này.", "Ai viết trang này."), ("", "Chúng tôi viết về biển.")):
+        page = StaticPage(site="x", id="p", version=1, state="published", description=description, **fields)
+        html = lxml.html.fromstring(render_static_page(page, {}, SITE, PORTAL_URL).body.decode())
+        (about,) = html.xpath("//meta[@property='og:description']/@content")
+        assert about.startswith(expected)
+        assert len(about) <= 241
 
 
 PORTAL_URL = "https://haihau.example"

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import lxml.html
 import pytest
 
-from shared.articles import Correction, Paragraph, Related
+from shared.articles import Correction, Figure, Image, Paragraph, Related
 from tests.leads import leads
 
 SECRET = "Zebra"
@@ -368,3 +369,21 @@ async def test_card_inside_a_text_follows_its_article_without_a_hole(portal: Any
     assert await cards() == []
     await portal.change(1, state="published")
     assert [path for path, _ in await cards()] == ["/ten-moi-1.html"]
+
+
+async def test_text_in_another_language_is_marked_on_every_page(portal: Any) -> None:
+    """Wherever a page shows title, kicker or lead of an English article, it says that it is English."""
+    await surround(portal)
+    english = {"language": "en", "title": "Rice harvest", "kicker": "Harvest notes", "lead": "A harvest of rice."}
+    await portal.add(5, tags=["chung"], kind="photo", lead_image=Figure("", Image("/media/a.jpg", "A")), **english)
+    await portal.add(8, tags=["chung"], body=[Related("a-5")])
+    for number in range(10, 26):
+        await portal.add(number, section="van-hoa")
+    shown, articles = {}, [f"/bai-so-{number}-{number}.html" for number in (4, 5, 6, 8)]
+    for path in ("/", "/tin-tuc/", "/tag/chung/", "/so-do-site", "/tim-kiem?q=harvest", *articles):
+        page = lxml.html.fromstring((await portal.get(path)).text)
+        texts = [one for one in page.xpath("//body//text()[contains(., 'arvest')]") if not one.is_attribute]
+        languages = [one.getparent().xpath("ancestor-or-self::*[@lang][1]/@lang") for one in texts]
+        assert set(map(tuple, languages)) <= {("en",)}, (path, texts, languages)
+        shown[path] = len(languages)
+    assert min(shown.values()) > 0, shown
