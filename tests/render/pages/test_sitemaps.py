@@ -76,7 +76,7 @@ async def test_sitemaps_are_valid_by_their_schemas(portal: Any) -> None:
 
 
 async def test_sitemaps_leave_out_what_search_engines_must_not_show(portal: Any) -> None:
-    """Articles that search engines must not show, or that are canonical elsewhere, are in none; their part is missing."""
+    """Articles that search engines must not show, or that are canonical elsewhere, are in none, nor is their part."""
     await portal.add(1, seo=Seo(noindex=True), published_at=datetime.now(UTC))
     await portal.add(2, seo=Seo(canonical="https://nguon.example/a"), published_at=datetime.now(UTC))
     parts = ET.fromstring((await portal.get("/sitemap.xml")).body).findall("s:sitemap/s:loc", NAMES)
