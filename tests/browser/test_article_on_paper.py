@@ -153,8 +153,12 @@ def test_printed_article_is_complete_and_has_no_controls(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_wide_table_scrolls_on_screens(page: Page, width: int) -> None:
-    """A table of 14 columns scrolls inside the page: its names and numbers are not squeezed into several lines."""
-    one = story(table(14), Table([[Cell("Đơn vị"), Cell("Ủy ban nhân dân xã Hải Anh " * 20)]]))
+    """A table of 14 columns scrolls inside the page: its names and numbers are not squeezed into several lines.
+
+    Its caption stays in sight, and is as wide as what is seen of the table.
+    """
+    caption = "Kết quả sản xuất nông nghiệp, diêm nghiệp và thủy sản mười một tháng, chia theo xã, thị trấn"
+    one = story(Table(table(14).rows, caption), Table([[Cell("Đơn vị"), Cell("Ủy ban nhân dân xã Hải Anh " * 20)]]))
     page.set_viewport_size({"width": width, "height": 800})
     with serving({"/a": html.render_article(one, RelatedArticles(), SITE, SITE.url)}, Media({})) as served:
         page.goto(f"{served.url}/a")
@@ -162,6 +166,13 @@ def test_wide_table_scrolls_on_screens(page: Page, width: int) -> None:
         wide, text = page.locator(".table").all()
         assert wide.evaluate("(one) => one.scrollWidth > one.clientWidth")
         assert text.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        for scrolled in (0, 9_000):
+            wide.evaluate("(one, left) => { one.scrollLeft = left }", scrolled)
+            seen, told = wide.bounding_box(), wide.locator("caption > span").bounding_box()
+            assert seen
+            assert told
+            assert seen["x"] - 1 <= told["x"], scrolled
+            assert told["x"] + told["width"] <= seen["x"] + seen["width"] + 1, scrolled
         for cell in wide.locator("tr:nth-child(2) > td").all():
             box = cell.bounding_box()
             assert box

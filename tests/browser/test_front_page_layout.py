@@ -11,7 +11,7 @@ from services.render.pages.document import Document
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from shared.articles import Article, Figure
 from shared.front_page import home_size
-from shared.site_structure import PageLink, SiteStructure, StructureIndex, StructureSection
+from shared.site_structure import MenuItem, PageLink, SiteStructure, StructureIndex, StructureSection
 from shared.sites import with_structure
 from tests.browser.layout_measures import OBSERVE_SHIFTS, measure
 from tests.browser.sample_portal import NOW, SECTIONS, SITE, UNBROKEN, Media, Served, article, serving
@@ -56,6 +56,14 @@ def portal_of(count: int, media: Media, pictures_every: int, **fields: object) -
     return [made(place) for place in range(count)]
 
 
+def with_menus_below() -> Document:
+    """Return a page of a site whose twelve sections each have entries below them, and further sections a second row."""
+    below = [MenuItem(kind="url", target="/a", label=label) for label in ("Lịch", "Thường trực Hội đồng nhân dân " * 2)]
+    items = [MenuItem(kind="url", target="/b", label=one.name, items=below) for one in (*SECTIONS, *SECTIONS[:6])]
+    structure = SiteStructure(site=SITE.slug, version=1, modified_at=NOW, menus={"main": items})
+    return html.render_error(with_structure(SITE, StructureIndex(structure)), SITE.url, 404)
+
+
 @pytest.fixture(scope="module")
 def portals() -> Iterator[Served]:
     media = Media({})
@@ -79,6 +87,7 @@ def portals() -> Iterator[Served]:
     documents["/small-lead"] = composed([small, *portal_of(30, media, 2)])
     of = ListInfo("/muc-1/", "Thời sự", "section", SECTIONS[0])
     documents["/list"] = html.render_list(of, ListPage([one] * 20, 1, has_more=True), SITE, SITE.url)
+    documents["/menus"] = with_menus_below()
     documents["/error"] = html.render_error(SITE, SITE.url, 404)
     with serving(documents, media) as served:
         yield served
@@ -184,6 +193,39 @@ def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, br
     page.close()
 
 
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_entries_below_a_menu_stay_on_the_screen(portals: Served, browser: Browser, width: int) -> None:
+    """What opens below each entry is on the screen and makes it no wider; the rows of a long menu begin together."""
+    page = opened(browser, f"{portals.url}/menus", width)
+    entries = page.locator(".menu > ul > li").all()
+    rows: dict[float, float] = {}
+    for entry in entries:
+        entry.locator("> a").focus()
+        below, link = entry.locator("> ul").bounding_box(), entry.locator("> a").bounding_box()
+        assert below
+        assert link
+        assert below["x"] >= 0, entry.inner_text()
+        assert below["x"] + below["width"] <= width, entry.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        rows[link["y"]] = min(link["x"], rows.get(link["y"], link["x"]))
+    page.close()
+    assert len(rows) > 1
+    assert len(set(rows.values())) == 1
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_masthead_of_twice_as_large_text_stays_on_the_screen(portals: Served, browser: Browser, width: int) -> None:
+    """Readers who double the size of text alone get more rows: no wider page, and no name with a letter a line."""
+    page = browser.new_page(viewport={"width": width, "height": 800}, bypass_csp=True)
+    page.goto(f"{portals.url}/error")
+    page.add_style_tag(content="html { font-size: 200% !important }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    name = page.locator(".masthead .name").bounding_box()
+    assert name
+    assert name["width"] > 150
+    page.close()
+
+
 def test_printed_front_page_has_no_dark_ground_and_divides_no_story(portals: Served, browser: Browser) -> None:
     """On paper the strip of photo and video stories is black on white, and each story is on one page."""
     page = opened(browser, f"{portals.url}/345", 1280)
@@ -191,7 +233,12 @@ def test_printed_front_page_has_no_dark_ground_and_divides_no_story(portals: Ser
     strip = page.locator(".media")
     style = strip.evaluate("(one) => [getComputedStyle(one).backgroundColor, getComputedStyle(one).color]")
     assert style == ["rgba(0, 0, 0, 0)", "rgb(0, 0, 0)"]
-    for part in (".card", ".band > .aside"):
+    of_parts = "(one) => [getComputedStyle(one).display, getComputedStyle(one).webkitLineClamp]"
+    assert (
+        page.locator(".of-section.large").first.evaluate(of_parts)[0] == "block"
+    )  # keeps its title and its text together
+    assert page.locator(".most-read a").first.evaluate(of_parts)[1] == "none"
+    for part in (".card", ".band > .aside", ".of-section > .first"):
         assert page.locator(part).first.evaluate("(one) => getComputedStyle(one).breakInside") == "avoid"
     page.close()
 

@@ -46,10 +46,12 @@ def test_static_search_works_under_the_policy_and_without_scripts(browser: Brows
         context.route("**/*", serve)
         page = context.new_page()
         page.on("console", lambda one: refused.append(one.text) if "Content Security" in one.text else None)
-        page.goto(f"{URL}/tim-kiem?q=cho+con")
+        page.goto(f"{URL}/tim-kiem?q=cho+con&chuyen-muc=muc-cu&tu=x")
         if with_scripts:
             page.locator(".articles h2 a").wait_for()
             assert page.locator("#q").input_value() == "cho con"
+            assert page.locator("#chuyen-muc").evaluate("one => one.selectedIndex") == 0
+            assert page.locator(".articles :is(h2, .gist)[lang=en]").count() == 2
             assert "1" in page.get_by_role("status").first.inner_text()
         else:
             assert "JavaScript" in page.locator("#content noscript").inner_text()

@@ -1,5 +1,6 @@
 """The shape of a table: its rows of headers, and how small it must be printed so that no word is broken. Pure."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ CAPITAL_EXTRA = 0.35
 """By how much a capital letter is wider than a character of common width."""
 FITS = ((82, ""), (104, "p8"), (120, "p7"), (150, "p8 across"), (190, "p6 across"))
 """How many characters a line of a printed table has, and the classes of `paper.css` that make it so."""
+_GROUPED_NUMBER = re.compile(r"[+(]?\d[\d.,()-]*(?: [\d.,()-]+)+", re.ASCII)
 SMALLEST = "p5 across"
 """Words of tables that do not fit even so may be broken anywhere."""
 
@@ -39,9 +41,13 @@ def table_shape(table: Table) -> TableShape:
 
 
 def cell_class(cell: Cell) -> str:
-    """Return the class of a cell: `long` if it has a word that may be broken, `text` if it has several lines, or ""."""
+    """Return the class of a cell, or "".
+
+    `long`: it has a word that may be broken; `text`: it has several lines; `whole`: a number whose groups stay
+    together, as those of telephone numbers do.
+    """
     if len(cell.html) <= SHORT_CELL_CHARACTERS:
-        return ""
+        return "whole" if _GROUPED_NUMBER.fullmatch(cell.html) else ""
     text = inline_text(cell.html)
     if any(len(word) > LONG_WORD_CHARACTERS for word in text.split()):
         return "long"

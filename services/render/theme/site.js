@@ -62,6 +62,13 @@ document.addEventListener("keydown", (event) => {
     menu.addEventListener("focusout", () => menu.classList.remove("shut"), { once: true });
   }
 });
+for (const below of document.querySelectorAll(".menu li > ul")) {
+  const keepOnScreen = () => {
+    below.classList.remove("back");
+    below.classList.toggle("back", below.getBoundingClientRect().right > root.clientWidth);
+  };
+  for (const reached of ["pointerenter", "focusin"]) below.parentElement.addEventListener(reached, keepOnScreen);
+}
 document.addEventListener("click", (event) => {
   if (phoneMenu?.open && !phoneMenu.contains(event.target)) phoneMenu.open = false;
 });

@@ -32,6 +32,14 @@ def test_table_shape_ignores_words_that_may_be_broken() -> None:
     assert table_shape(Table([[long, Cell("1")]])).print_class == ""
 
 
+def test_cell_class_keeps_groups_of_a_number_together() -> None:
+    """Telephone numbers and thousands with blanks are one line; other cells are as they were."""
+    whole = ("0228 3877 000", "+84 228 3877 000", "(0228) 3.877.000", "1 234 567")
+    others = ("1.234.567", "2025", "Tổ 5", "12 hộ", "5 - 7 ngày", "")
+    assert {cell_class(Cell(text)) for text in whole} == {"whole"}
+    assert {cell_class(Cell(text)) for text in others} == {""}
+
+
 def test_table_shape_repeats_leading_headers_alone() -> None:
     """Headers at the beginning are repeated, unless a cell reaches into the rows below, or there are none."""
     head, line = [Cell("A", header=True), Cell("B", header=True)], [Cell("1"), Cell("2")]
