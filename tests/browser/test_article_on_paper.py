@@ -153,10 +153,7 @@ def test_printed_article_is_complete_and_has_no_controls(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_wide_table_scrolls_on_screens(page: Page, width: int) -> None:
-    """A table of 14 columns scrolls inside the page: its names and numbers are not squeezed into several lines.
-
-    Its caption stays in sight, and is as wide as what is seen of the table.
-    """
+    """A table of 14 columns scrolls inside the page: no name or number is squeezed, and its caption stays in sight."""
     caption = "Kết quả sản xuất nông nghiệp, diêm nghiệp và thủy sản mười một tháng, chia theo xã, thị trấn"
     one = story(Table(table(14).rows, caption), Table([[Cell("Đơn vị"), Cell("Ủy ban nhân dân xã Hải Anh " * 20)]]))
     page.set_viewport_size({"width": width, "height": 800})
