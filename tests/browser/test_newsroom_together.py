@@ -130,3 +130,19 @@ def test_writing_goes_on_while_postgres_is_frozen(system: Any, editors: Editors,
     assert editors.publication(article, wait="30s")["status"] == "live"
     assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 viết tiếp"
     page.close()
+
+
+def test_text_of_a_page_that_is_reloaded_at_once_comes_back(editors: Editors, clerk: Editor) -> None:
+    """What neither the server nor the database of the browser has yet is there after a reload, until it is saved."""
+    article = draft(editors, "Tải lại ngay")
+    page = clerk.open(f"bai-viet/{article}")
+    page.evaluate("() => { window.fetch = () => new Promise(() => {}) }")
+    page.evaluate("() => { IDBObjectStore.prototype.put = function () { return this.get([]) } }")
+    write(page, " vừa gõ")
+    page.reload()
+    expect(page.locator(".editor-text > p").last).to_have_text("Đoạn 3 vừa gõ")
+    save(page)
+    saved(page, 2)
+    page.wait_for_function("Object.keys(localStorage).every((key) => !key.startsWith('presstally-newsroom-left'))")
+    assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 vừa gõ"
+    page.close()

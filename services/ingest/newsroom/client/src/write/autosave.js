@@ -50,11 +50,15 @@ export class Autosave {
     return !title && !lead && body.every((block) => block.type === "paragraph" && !block.html);
   }
 
+  entry() {
+    return { ...this.read(), sequence: this.sequence, ...this.more };
+  }
+
   async writeJournal() {
     clearTimeout(this.journalTimer);
     this.journalTimer = null;
     if (!this.isDirty || this.isNothing) return;
-    await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
+    await this.journal.write(this.entry());
     if (!this.path && this.isDirty) this.say(t("kept_here", { time: clock() }));
   }
 
@@ -128,6 +132,7 @@ export class Autosave {
   /** Store everything at once, as the page may never run again. Leaving it is harmless. */
   flush() {
     if (!this.isDirty || this.isNothing) return;
+    this.journal.writeAtOnce(this.entry());
     this.writeJournal();
     if (!this.path) return;
     const headers = this.match ? { "if-match": this.match } : {};

@@ -1,8 +1,24 @@
-/** Unsaved texts in the browser's own database: for hours without a network, and for a tab that was killed. */
+/** Unsaved texts in the browser's own stores: for hours without a network, and for a tab that was killed or left. */
 
 const NAME = "presstally-newsroom";
 const STORE = "texts";
 const KEPT_DAYS = 14;
+const LEFT = "presstally-newsroom-left ";
+
+/** The store that has a text before the call returns; null where a browser has none. */
+const atOnce = (() => {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+})();
+
+/** Return the texts of pages that were left before the database had them, each with its `key`. */
+function left() {
+  const keys = Object.keys(atOnce ?? {}).filter((key) => key.startsWith(LEFT));
+  return keys.map((key) => ({ ...JSON.parse(atOnce.getItem(key)), key }));
+}
 
 /** Return the database, or null where a browser has none, as in some private windows. */
 function open() {
@@ -40,22 +56,45 @@ export class Journal {
   }
 
   /** Store the text of this tab. */
-  write(text) {
+  async write(text) {
+    const entry = this.entry(text);
+    const stored = await this.run("readwrite", (store) => store.put(entry));
+    if (stored && this.leftAt <= entry.at) atOnce?.removeItem(this.key);
+  }
+
+  /** Store the text of this tab before this call returns: its page may never run again, and the database takes longer. */
+  writeAtOnce(text) {
+    const entry = this.entry(text);
+    try {
+      atOnce?.setItem(this.key, JSON.stringify(entry));
+      this.leftAt = entry.at;
+    } catch {
+      // full: what the database and the server have remains
+    }
+  }
+
+  get key() {
+    return LEFT + JSON.stringify([this.person, this.place, this.tab]);
+  }
+
+  entry(text) {
     const { person, place, tab } = this;
-    return this.run("readwrite", (store) => store.put({ ...text, person, place, tab, at: Date.now() }));
+    return { ...text, person, place, tab, at: Date.now() };
   }
 
   /** Return the texts of this person at this article, the newest first. */
   async read() {
     const range = IDBKeyRange.bound([this.person, this.place], [this.person, this.place, []]);
-    const found = (await this.run("readonly", (store) => store.getAll(range))) ?? [];
-    return found.sort((first, second) => second.at - first.at);
+    const stored = (await this.run("readonly", (store) => store.getAll(range))) ?? [];
+    const isOurs = (one) => one.person === this.person && one.place === this.place;
+    return [...stored, ...left().filter(isOurs)].sort((first, second) => second.at - first.at);
   }
 
   /** Return the texts of new articles of this person on a site, the newest first. */
   async readNew(site) {
     const range = IDBKeyRange.bound([this.person], [this.person, []]);
-    const found = (await this.run("readonly", (store) => store.getAll(range))) ?? [];
+    const stored = (await this.run("readonly", (store) => store.getAll(range))) ?? [];
+    const found = [...stored, ...left().filter((one) => one.person === this.person)];
     return found.filter((one) => one.isNew && one.site === site).sort((first, second) => second.at - first.at);
   }
 
@@ -64,7 +103,9 @@ export class Journal {
     const all = (await this.run("readonly", (store) => store.getAll())) ?? [];
     const isOld = (one) => one.at < Date.now() - KEPT_DAYS * 86_400_000;
     const isOurs = (one) => one.person === this.person && one.place === this.place && one.at <= before;
-    for (const one of all.filter((text) => isOurs(text) || isOld(text))) {
+    const isForgotten = (one) => isOurs(one) || isOld(one);
+    for (const { key } of left().filter(isForgotten)) atOnce.removeItem(key);
+    for (const one of all.filter(isForgotten)) {
       await this.run("readwrite", (store) => store.delete([one.person, one.place, one.tab]));
     }
   }
