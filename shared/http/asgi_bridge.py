@@ -5,12 +5,14 @@ directly (`shared.role.Role.raw_routes`); all others are Starlette's, through th
 """
 
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Scope
 
-from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest
+from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest, chunks_of
+from shared.http.unread_bodies import drain
 
 VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
@@ -42,10 +44,12 @@ def _address(joined: str) -> tuple[str, int]:
 class _Bridge:
     """One request and its response, as ASGI's `receive` and `send`."""
 
-    def __init__(self, protocol: RsgiProtocol) -> None:
+    def __init__(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
+        self._request = request
         self._protocol = protocol
-        self._chunks: Any = None
+        self._chunks: AsyncIterator[bytes] | None = None
         self._received = False
+        self._is_receiving = False
         self._status = 500
         self._headers: list[tuple[str, str]] = []
         self._transport: Any = None
@@ -55,12 +59,15 @@ class _Bridge:
             await self._protocol.client_disconnect()
             return {"type": "http.disconnect"}
         if self._chunks is None:
-            self._chunks = self._protocol.__aiter__()
+            self._chunks = chunks_of(self._protocol)
+        self._is_receiving = True
         try:
-            chunk = await self._chunks.__anext__()
+            chunk = await anext(self._chunks)
         except StopAsyncIteration:
             self._received = True
             return {"type": "http.request", "body": b"", "more_body": False}
+        finally:
+            self._is_receiving = False
         return {"type": "http.request", "body": chunk, "more_body": True}
 
     async def send(self, message: Message) -> None:
@@ -72,6 +79,8 @@ class _Bridge:
             return
         body = message.get("body", b"")
         more = message.get("more_body", False)
+        if self._transport is None:
+            await self._drain()
         with contextlib.suppress(RsgiClosed):  # the client has left; `receive` reports that to the application
             if self._transport is None and not more:
                 self._protocol.response_bytes(self._status, self._headers, body)
@@ -81,8 +90,16 @@ class _Bridge:
             if body:
                 await self._transport.send_bytes(body)
 
+    async def _drain(self) -> None:
+        """Read what the application has left of a body, unless it is reading it at the same time."""
+        headers = self._request.headers
+        has_body = "content-length" in headers or "transfer-encoding" in headers
+        if has_body and not (self._received or self._is_receiving):
+            self._chunks = self._chunks or chunks_of(self._protocol)
+            await drain(self._request, self._chunks)
+
 
 async def serve_asgi(app: ASGIApp, request: RsgiRequest, protocol: RsgiProtocol) -> None:
     """Serve a request by an ASGI application."""
-    bridge = _Bridge(protocol)
+    bridge = _Bridge(request, protocol)
     await app(asgi_scope(request), bridge.receive, bridge.send)

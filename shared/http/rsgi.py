@@ -4,6 +4,7 @@ Granian publishes the type of a request only. The others are in its extension mo
 its version in `pyproject.toml`, and this one place that imports them.
 """
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from granian._granian import RSGIHeaders as RsgiHeaders
@@ -11,7 +12,7 @@ from granian._granian import RSGIHTTPProtocol as RsgiProtocol
 from granian._granian import RSGIProtocolClosed as RsgiClosed
 from granian.rsgi import Scope as RsgiRequest
 
-__all__ = ["RequestHead", "RsgiClosed", "RsgiHeaders", "RsgiProtocol", "RsgiRequest"]
+__all__ = ["RequestHead", "RsgiClosed", "RsgiHeaders", "RsgiProtocol", "RsgiRequest", "chunks_of"]
 
 
 class RequestHead(Protocol):
@@ -26,3 +27,9 @@ class RequestHead(Protocol):
     def headers(self) -> RsgiHeaders:
         """By name; values that are not ASCII are missing."""
         ...
+
+
+def chunks_of(protocol: RsgiProtocol) -> AsyncIterator[bytes]:
+    """Return the body of a request as it arrives."""
+    chunks: AsyncIterator[bytes] = protocol.__aiter__()
+    return chunks

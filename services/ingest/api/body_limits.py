@@ -55,9 +55,6 @@ CHANGES_RUNNING_MAX = 6
 CHANGES_OF_CALLER_RUNNING_MAX = 3
 """Complete requests that are being served: a caller whose changes wait for a lock leaves connections to others."""
 CHANGE_WAIT_SECONDS_MAX = 20.0
-REFUSED_BYTES_READ = 256 * 1024
-"""How much of a refused body is read, and dropped: many clients read the response only after sending."""
-REFUSED_SECONDS = 2.0
 
 
 async def limited_body(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
@@ -155,7 +152,6 @@ class BodyLimitMiddleware:
                 budget = self._budget_of_strangers if is_open else self._budget
                 reserved.enter_context(budget.reserve(caller, size))
             except Problem as problem:
-                await _drop_body(receive)
                 await problem.response()(scope, receive, send)
                 return
             seconds_max = UPLOAD_SECONDS_MAX if is_streamed else STRANGERS_SECONDS_MAX if is_open else BODY_SECONDS_MAX
@@ -188,7 +184,7 @@ class BodyLimitMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         if path in STREAMING_ROUTES:
-            await self._app(scope, receive, send)
+            await self._app(scope, *_answered_after_the_body(receive, send))
             return
         is_open = path in STRANGERS_ROUTES
         body = await _read_limited(Request(scope, receive), STRANGERS_BYTES_MAX if is_open else BODY_BYTES_MAX)
@@ -227,16 +223,28 @@ def _with_deadline(receive: Receive, deadline: float) -> Receive:
     return receive_in_time
 
 
-async def _drop_body(receive: Receive) -> None:
-    """Read the rest of a small body without keeping it, so that its sender gets the response."""
-    size = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(REFUSED_SECONDS):
-            while size < REFUSED_BYTES_READ:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
+def _answered_after_the_body(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return a `send` that refuses an upload once the rest of it has been read, be it some megabytes.
+
+    Its sender would otherwise have a connection that ends, and not the reason.
+    """
+    is_complete = False
+
+    async def noted() -> Message:
+        nonlocal is_complete
+        message = await receive()
+        is_complete = not message.get("more_body", False)
+        return message
+
+    async def after_the_body(message: Message) -> None:
+        if message.get("status", 200) >= 400:
+            size = 0
+            with contextlib.suppress(Problem):  # it takes too long
+                while not is_complete and size <= DRAINED_BYTES_MAX:
+                    size += len((await noted()).get("body", b""))
+        await send(message)
+
+    return noted, after_the_body
 
 
 async def _read_limited(request: Request, bytes_max: int) -> bytes:

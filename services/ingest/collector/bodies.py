@@ -1,20 +1,18 @@
 """Receives the bodies of events within bounds of size and time, and all of them together within a bound of memory."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from shared.http.problems import Problem
-from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest
+from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest, chunks_of
+from shared.http.unread_bodies import DRAINED_BYTES_MAX, drain
 
 BODY_SECONDS = 10.0
 BODIES_BYTES_MAX = 32 * 1024 * 1024
 """Of all bodies that are being received together."""
-DRAINED_BYTES_MAX = 1024 * 1024
-DRAINED_SECONDS = 2.0
 BODY_SECONDS_UNDER_PRESSURE = 0.5
 """A body that has taken longer is given up when another one needs its memory."""
 
@@ -74,7 +72,7 @@ class BodyReaders:
             return bytes(received.get())
         length = int(request.headers.get("content-length") or 0)
         if length > bytes_max:
-            await self.drain(request, protocol)
+            await drain(request, chunks_of(protocol))
             raise _too_large(bytes_max)
         task = asyncio.current_task()
         assert task is not None, "granian runs a task for each request"
@@ -103,22 +101,6 @@ class BodyReaders:
         finally:
             self.end(reader)
         return bytes(body)
-
-    async def drain(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
-        """Read and drop the body of a refused request, within bounds.
-
-        The connection ends with a response to a body that was not read. A proxy that is still writing it may then lose
-        the response, and say 502 instead.
-        """
-        if int(request.headers.get("content-length") or 0) > DRAINED_BYTES_MAX:
-            return
-        left, chunks = DRAINED_BYTES_MAX, cast("Any", protocol)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAINED_SECONDS):
-                async for chunk in chunks:
-                    left -= len(chunk)
-                    if left < 0:
-                        return
 
     def _reserve(self, reader: BodyReader, size: int) -> None:
         """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.

@@ -51,7 +51,8 @@ from services.ingest.metrics import VISITORS_LIMITED
 from shared.http.client_address import Network, client_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
-from shared.http.rsgi import RequestHead, RsgiHeaders, RsgiProtocol, RsgiRequest
+from shared.http.rsgi import RequestHead, RsgiHeaders, RsgiProtocol, RsgiRequest, chunks_of
+from shared.http.unread_bodies import drain
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.origins import origin_of_url
@@ -110,7 +111,7 @@ class CollectorEndpoints:
             _require_method(request, "POST")
             _require_content_type(request)
         except Problem:
-            await self.bodies.drain(request, protocol)
+            await drain(request, chunks_of(protocol))
             raise
         payloads = decode_events(await self.bodies.read(request, protocol, BODY_BYTES_MAX))
         client = self._client_info(request)
@@ -130,7 +131,7 @@ class CollectorEndpoints:
             _require_method(request, "POST")
             token = await self.tokens.require(request.headers.get("authorization"), "events")
         except Problem:
-            await self.bodies.drain(request, protocol)
+            await drain(request, chunks_of(protocol))
             raise
         payloads = decode_batch(await self.bodies.read(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000

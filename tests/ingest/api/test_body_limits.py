@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.api import body_limits as module
@@ -137,27 +138,46 @@ async def test_limited_body_above_limit_raises_413_with_sizes() -> None:
 
 
 async def test_stranger_is_refused_before_the_body_is_read() -> None:
-    """Without a token, the answer is 401, nothing is kept, and no more than a small body is read."""
-    read = 0
+    """Without a token, the answer is 401, and nothing is read: the server reads what may be left of a small body."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("the API must not see the request")
 
     async def receive() -> Message:
-        nonlocal read
-        read += 64 * 1024
-        return {"type": "http.request", "body": b"x" * 64 * 1024, "more_body": True}
+        raise AssertionError("the body must not be read")
 
     async def send(message: Message) -> None:
         sent.append(message)
 
     for path in ("/articles", "/imports", "/media", "/nowhere"):
-        read = 0
         scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
         await body_limits(app)(scope, receive, send)
-        assert read == module.REFUSED_BYTES_READ
     assert [message["status"] for message in sent if "status" in message] == [401] * 4
+
+
+@pytest.mark.parametrize(
+    ("chunks", "slow_after", "read"), [(40, 100, 40), (100, 100, 65), (40, 3, 4)], ids=["whole", "endless", "slow"]
+)
+async def test_upload_is_refused_once_it_has_been_read(chunks: int, slow_after: int, read: int) -> None:
+    """The reason arrives at a sender that writes all of a file first; an endless or slow one is not waited for."""
+    order: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({"detail": "no such site"}, 422)(scope, receive, send)
+
+    async def receive() -> Message:
+        order.append("read")
+        if len(order) > slow_after:
+            raise Problem(408, "The body took too long.")
+        return {"type": "http.request", "body": bytes(1024 * 1024), "more_body": len(order) < chunks}
+
+    async def send(message: Message) -> None:
+        order.append(message["type"])
+
+    scope = {"type": "http", "method": "POST", "path": "/media", "headers": [(b"authorization", b"Lan")]}
+    await body_limits(app)({**scope, "query_string": b""}, receive, send)
+    assert order == ["read"] * read + ["http.response.start", "http.response.body"]
 
 
 @pytest.mark.parametrize("path", ["/articles", "/imports"])

@@ -1,7 +1,9 @@
 """An ASGI application served over RSGI."""
 
+import asyncio
 from typing import Any
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
@@ -72,3 +74,41 @@ async def test_receive_after_the_body_waits_for_the_disconnect() -> None:
     protocol.disconnected.set()
     await serve(app, protocol)
     assert [message["type"] for message in messages] == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.parametrize("header", [{"content-length": "6"}, {"transfer-encoding": "chunked"}])
+async def test_body_that_is_left_is_read_before_the_response(header: dict[str, str]) -> None:
+    """An application that refuses a body unread, or half read, answers once all of it has arrived."""
+
+    async def half(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await Response(b"refused", 413)(scope, receive, send)
+
+    for app in (PlainTextResponse("refused", 401), half):
+        protocol = FakeProtocol((b"abc", b"def"))
+        await serve(app, protocol, method="POST", headers=header)
+        assert (protocol.body, protocol.read_bytes) == (b"refused", 6)
+
+
+async def test_body_that_is_read_beside_the_response_is_left_to_its_reader() -> None:
+    """An application that reads and answers at the same time is the only one that reads."""
+    asked, arrived = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeProtocol):
+        async def __aiter__(self) -> Any:
+            asked.set()
+            await arrived.wait()
+            yield b"abc"
+
+    messages = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        reading = asyncio.create_task(receive())
+        await asked.wait()
+        await PlainTextResponse("at once")(scope, receive, send)
+        arrived.set()
+        messages.append(await reading)
+
+    protocol = Slow()
+    await serve(app, protocol, method="POST", headers={"content-length": "3"})
+    assert (protocol.body, [message["body"] for message in messages]) == (b"at once", [b"abc"])
