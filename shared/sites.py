@@ -150,6 +150,10 @@ async def _never_refreshed() -> bool:
     return False
 
 
+async def _no_structures() -> None:
+    """Refresh nothing: this process does not follow structures."""
+
+
 class Sites(Mapping[str, Site]):
     """All sites by slug, in the order of their configuration; the first one serves hosts that no site claims.
 
@@ -167,6 +171,8 @@ class Sites(Mapping[str, Site]):
         self.refresh: Callable[[], Awaitable[bool]] = _never_refreshed
         """Take over the newest configuration, and return whether it is another one. To be called before something is
         refused because of its site: processes notice a change at different moments."""
+        self.refresh_structures: Callable[[], Awaitable[None]] = _no_structures
+        """Take over the newest structures. To be called before something is refused because of its section."""
         self.changed_at = 0.0
         """When their configuration last changed, in seconds since 1970; 0 if it is not of a file."""
 

@@ -26,6 +26,7 @@ class StructureWatch:
         self._sites = sites
         self._versions_query = versions_query
         self._contents_query = contents_query
+        sites.refresh_structures = self.refresh
         self.versions: dict[str, int] = {}
         """The versions in use, by site."""
 

@@ -43,7 +43,7 @@ from services.stats.statistics.route_params import (
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, local_time
 from services.stats.statistics.top_articles import TopArticle
-from services.stats.statistics.top_query import TopQuery, parse_top_query, section_param
+from services.stats.statistics.top_query import TopQuery, learn_section, parse_top_query, section_param
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.sites import Site, Sites
@@ -363,6 +363,7 @@ class StatisticsRoutes:
 
         async def handle(request: Request) -> Response:
             async with self._requests.admit():
+                await read_or_503(learn_section(request, self._sites))
                 answer: Response = await act(request, *arguments)
                 return answer
 

@@ -14,7 +14,7 @@ from services.stats.statistics.time_series import local_time
 from services.stats.statistics.top_articles import DayRange, range_of
 from shared.events import Measure
 from shared.http.problems import Problem
-from shared.sites import Site
+from shared.sites import Site, Sites
 
 DAYS_MAX, DAY_SECONDS = 400, 86_400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
@@ -56,6 +56,13 @@ def parse_top_query(request: Request, site: Site, default: str = "today") -> Top
     period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
     range_at = None if period == "now" else partial(range_of, period, site=site)
     return TopQuery(period, range_at, measure_param(request, "views"), section, limit)
+
+
+async def learn_section(request: Request, sites: Sites) -> None:
+    """Read the structures of sites if a request names an unknown section: its name may be a moment old."""
+    site, slug = sites.get(request.path_params.get("site", "")), request.query_params.get("section")
+    if site is not None and slug is not None and site.section(slug) is None:
+        await sites.refresh_structures()
 
 
 def section_param(request: Request, site: Site) -> str | None:

@@ -4,18 +4,23 @@ import csv
 import io
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
 from services.stats.local_calendar import day_start
+from services.stats.queries import STATISTICS_SQL
 from services.stats.statistics.routes import StatisticsRoutes
 from shared.http.app import EXCEPTION_HANDLERS
 from shared.postgres import open_pool
+from shared.site_structure import SiteStructure, StructureSection
 from shared.sites import Site, Sites
+from shared.structure_watch import StructureWatch
 from tests.stats.statistics.test_top_pages import TOKEN, WITH, Client
 from tests.stats.support import count_views
 
@@ -104,6 +109,21 @@ async def test_every_table_says_who_was_taken_out(client: Client, path: str) -> 
     assert "fleet" not in text
     before = f"/stats/haihau/{path}?from=2026-01-01&to=2026-01-31"
     assert (await client.get(before, **WITH)).json()["exclusions"] == []
+
+
+async def test_section_that_was_renamed_a_moment_ago_is_known(database: str) -> None:
+    """An unknown section is looked for in the newest structure before it is refused."""
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    sites = Sites(haihau=SITE)
+    StructureWatch(pool, sites, STATISTICS_SQL["structure_versions"], STATISTICS_SQL["structures"])
+    here = Client(Starlette(routes=StatisticsRoutes(pool, sites, str).routes, exception_handlers=EXCEPTION_HANDLERS))
+    section = StructureSection(slug="ten-moi", name="Tên mới", version=1)
+    newest = SiteStructure(site="haihau", version=1, modified_at=datetime.now(UTC), sections=[section])
+    await pool.execute(STATISTICS_SQL["save_structure"], "haihau", 1, msgspec.json.encode(newest).decode())
+    for name in ("top", "history"):
+        assert (await here.get(f"/stats/haihau/{name}?section=ten-moi")).status == 200
+        assert (await here.get(f"/stats/haihau/{name}?section=ten-cu")).status == 422
+    await pool.close()
 
 
 @pytest.mark.parametrize(
