@@ -1,9 +1,10 @@
 """npm packages of tests, installed once from their lock."""
 
-import fcntl
 import hashlib
 import subprocess
 from pathlib import Path
+
+from deploy.local.bootstrap import only_installer
 
 CACHE = Path(__file__).parent.parent / ".local-cache"
 
@@ -15,9 +16,7 @@ def install_locked(locked: Path, cache: Path = CACHE) -> Path:
     """
     lock = (locked / "package-lock.json").read_bytes()
     folder = cache / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "install.lock").open("w") as only_installer:
-        fcntl.flock(only_installer, fcntl.LOCK_EX)
+    with only_installer(folder):
         if not (folder / "installed").exists():
             for name in ("package.json", "package-lock.json"):
                 (folder / name).write_bytes((locked / name).read_bytes())

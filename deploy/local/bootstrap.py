@@ -218,11 +218,10 @@ def step(text: str) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def only_installer() -> Iterator[None]:
-    """Hold this checkout's installation lock: `make run` and `make test` may start in a new clone together."""
-    path = ROOT / ".local-cache" / "install.lock"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w") as lock:
+def only_installer(folder: Path = ROOT / ".local-cache") -> Iterator[None]:
+    """Hold a folder's installation lock: `make run` and `make test` may start in a new clone together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "install.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
