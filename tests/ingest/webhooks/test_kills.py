@@ -84,14 +84,21 @@ async def add_events(pool: asyncpg.Pool, first: int) -> list[str]:
     return messages
 
 
-async def wait_for_connections_to_end(pool: asyncpg.Pool, since: datetime) -> None:
-    """Wait until Postgres has noticed that a process was killed: a statement that it has begun may claim events yet."""
+async def wait_for_connections_to_end(database: str, since: datetime) -> None:
+    """Wait until Postgres has noticed that a process was killed: a statement that it has begun may claim events yet.
+
+    Asks as the login of `database`: to a service's role Postgres hides when connections of others began.
+    """
     count = (
         "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND backend_start > $1 AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND (backend_start > $1) IS NOT FALSE AND pid <> pg_backend_pid()"
     )
-    while await pool.fetchval(count, since):  # noqa: ASYNC110 - it is in Postgres
-        await asyncio.sleep(0.02)
+    connection = await asyncpg.connect(database)
+    try:
+        while await connection.fetchval(count, since):  # noqa: ASYNC110 - it is in Postgres
+            await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
 
 
 async def test_each_event_arrives_in_order_whenever_its_process_is_killed(
@@ -109,7 +116,7 @@ async def test_each_event_arrives_in_order_whenever_its_process_is_killed(
         process.start()
         process.join(PROCESS_SECONDS_MAX)
         assert process.exitcode == (0 if step is None else -signal.SIGKILL), step
-        await wait_for_connections_to_end(pool, started_at)
+        await wait_for_connections_to_end(database, started_at)
         await pool.execute("UPDATE ingest.webhook_deliveries SET claimed_until = now() WHERE claimed_until > now()")
     assert [one.rpartition(" ")[0] for one in await states(pool, "w")] == [f"{one} delivered" for one in messages]
     assert all(body == f"the body of {message}".encode() for message, body in receiver.received)
