@@ -1,4 +1,7 @@
-"""A counter that holds everything in the log: the start of a test that counts on a system which others use, too."""
+"""Waits on a system that others use, too: until a counter holds the log, or the session of a killed process ended.
+
+Postgres ends such a session some time after its process.
+"""
 
 import asyncio
 import time
@@ -17,6 +20,15 @@ COUNTED = """
     WHERE topic = $1 AND generation = (SELECT generation FROM stats.generations WHERE state = 'current')
 """
 SECONDS_MAX = 60
+
+
+async def wait_until_free(database_url: str, lock: int) -> None:
+    """Wait until no session holds an advisory lock."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=SECONDS_MAX)
+    finally:
+        await connection.close()
 
 
 async def wait_until_counted(bootstrap: str, database_url: str) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services.stats.admin import rebuild
 from services.stats.counting.exclusions import reversal_id
 from tests.chaos.cluster import Cluster, Installation
 from tests.chaos.polling import becomes_true
 from tests.chaos.test_topic_mismatch import ROOT, ask, command, send, views
+from tests.settled import wait_until_free
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 FLEET, PEOPLE = "3" + "0" * 15, "2" + "0" * 15
@@ -51,6 +53,7 @@ async def kill_rebuilds(here: Installation) -> None:
         with suppress(ProcessLookupError):  # a fast machine has ended it
             process.kill()
         ends.append(await process.wait())
+        await wait_until_free(here.cluster.url(here.database), rebuild.LOCK)
     assert -signal.SIGKILL in ends
 
 

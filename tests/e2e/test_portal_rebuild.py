@@ -17,9 +17,11 @@ from aiokafka import AIOKafkaProducer
 
 from services.render.builder import store
 from services.render.pages.themes import read_theme
+from services.render.rebuild import generations
 from shared.articles import Article
 from shared.postgres import open_pool
 from shared.sites_file import read_sites
+from tests.settled import wait_until_free
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -216,6 +218,7 @@ async def test_a_rebuild_that_is_killed_harms_nothing(system: Any, editors: Any,
         assert "another rebuild or rollback is running" in run(system, "rollback", code=1)
         process.kill()
     assert (await live(system), system.get(address).body) == (place, page.body)
+    await wait_until_free(system.database_url, generations.LOCK)
     run(system, "rebuild")
     assert await live(system) != place
     assert system.get(address).body == page.body
