@@ -26,6 +26,8 @@ from shared.sites import Sites
 SALT_BYTES = 32
 PARTITION_SECRET = "partition"  # noqa: S105 - its name
 SALT_RETENTION = timedelta(hours=48)
+LONGEST_DAY = timedelta(hours=25)
+"""The day on which summer time ends."""
 REFRESH_SECONDS = 60.0
 LOOKUP_TIMEOUT_SECONDS = 1.0
 REFRESHING = "read the collectors' secrets"
@@ -101,10 +103,10 @@ class SaltStore:
             return known
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_SECONDS):
-                await self._publish_salt(site, day, datetime.now(UTC))
+                await self._publish_salt(site, day, self._kept_from(site, day, datetime.now(UTC)))
         except POSTGRES_UNAVAILABLE as error:
             log.warning("created a local salt: Postgres is unavailable", site=site, day=str(day), reason=repr(error))
-            self._salts[site, day] = (secrets.token_bytes(SALT_BYTES), datetime.now(UTC))
+            self._salts[site, day] = (secrets.token_bytes(SALT_BYTES), self._kept_from(site, day, datetime.now(UTC)))
             self._unpublished.add((site, day))
             self.problem = "a locally created salt is not published yet"
         return self._salts[site, day][0]
@@ -122,14 +124,13 @@ class SaltStore:
             self._own_traffic = None
             self._partition_published = True
         for key in sorted(self._unpublished):
-            await self._publish_salt(*key, now)
+            await self._publish_salt(*key, self._kept_from(*key, now))
             self._unpublished.discard(key)  # and no others: requests may have made some meanwhile
         for site in self._sites.values():
             days = local_days(int(now.timestamp() * 1000), site.zone)
             for day in (days.yesterday, days.today, days.today + timedelta(days=1)):
                 if day is not None and (site.slug, day) not in self._salts:
-                    begins = datetime(day.year, day.month, day.day, tzinfo=site.zone).astimezone(UTC)
-                    await self._publish_salt(site.slug, day, max(now, begins))
+                    await self._publish_salt(site.slug, day, self._kept_from(site.slug, day, now))
         await self._pool.execute(SQL["delete_old_salts"])
         assert self._partition is not None, "it was published above, or before"
         salts = [
@@ -138,8 +139,18 @@ class SaltStore:
         ]
         await self._disk.write({"partition": self._partition.hex(), "salts": salts})
 
-    async def _publish_salt(self, site: str, day: date, begins: datetime) -> None:
-        candidate = self._salts.get((site, day), (secrets.token_bytes(SALT_BYTES), begins))
+    def _kept_from(self, slug: str, day: date, now: datetime) -> datetime:
+        """Return when the SALT_RETENTION of a salt begins that is made now.
+
+        It is the start of its day, however late the salt is made. If that day's salt is deleted already, events of the
+        day may still arrive for a day: another salt lasts as long, so that a visitor does not get one ID for each.
+        """
+        site = self._sites.get(slug)
+        begins = datetime(day.year, day.month, day.day, tzinfo=site.zone if site else UTC).astimezone(UTC)
+        return begins if now < begins + SALT_RETENTION else begins + LONGEST_DAY
+
+    async def _publish_salt(self, site: str, day: date, kept_from: datetime) -> None:
+        candidate = self._salts.get((site, day), (secrets.token_bytes(SALT_BYTES), kept_from))
         # A statement uses one snapshot: the loser of a race gets no row the first time, then the winner's.
         while (row := await self._pool.fetchrow(SQL["get_or_create_salt"], site, day, *candidate)) is None:
             pass

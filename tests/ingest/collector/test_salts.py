@@ -10,7 +10,11 @@ import pytest
 from services.ingest.collector.salts import SALT_BYTES, SALT_RETENTION, SaltStore
 from shared.sites import Site, Sites
 
-DAY = date(2026, 11, 24)
+
+@pytest.fixture
+def day(site: Site) -> date:
+    """Yesterday, whose salt is not fetched ahead of time; that of the day before is deleted already."""
+    return datetime.now(site.zone).date() - timedelta(days=1)
 
 
 def store_of(pool: asyncpg.Pool, folder: Path, site: Site) -> SaltStore:
@@ -61,7 +65,7 @@ async def test_start_with_damaged_cache_reads_postgres(
 
 
 async def test_get_or_create_salt_during_outage_is_published_later(
-    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site
+    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site, day: date
 ) -> None:
     """A salt created without Postgres is used at once, reported, and published to the others afterwards."""
     store = store_of(pool, tmp_path, site)
@@ -69,16 +73,16 @@ async def test_get_or_create_salt_during_outage_is_published_later(
     broken = await asyncpg.create_pool(database, min_size=1)
     broken.terminate()
     store._pool = broken
-    salt = await store.get_or_create_salt("haihau", DAY)
+    salt = await store.get_or_create_salt("haihau", day)
     assert (len(salt), store.problem is not None) == (SALT_BYTES, True)
-    assert await store.get_or_create_salt("haihau", DAY) == salt
+    assert await store.get_or_create_salt("haihau", day) == salt
     store._pool = pool
     await store.refresh(datetime.now(UTC))
-    assert await pool.fetchval("SELECT salt FROM ingest.salts WHERE day = $1", DAY) == salt
+    assert await pool.fetchval("SELECT salt FROM ingest.salts WHERE day = $1", day) == salt
 
 
 async def test_salt_created_while_others_are_published_is_published_next(
-    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site
+    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site, day: date
 ) -> None:
     """A request that meets a slow Postgres in the middle of a refresh makes a salt, which is not forgotten."""
     store = store_of(pool, tmp_path, site)
@@ -86,7 +90,7 @@ async def test_salt_created_while_others_are_published_is_published_next(
     broken = await asyncpg.create_pool(database, min_size=1)
     broken.terminate()
     store._pool = broken
-    await store.get_or_create_salt("haihau", DAY)
+    await store.get_or_create_salt("haihau", day)
     made: list[bytes] = []
 
     class MetByARequest:
@@ -95,7 +99,7 @@ async def test_salt_created_while_others_are_published_is_published_next(
         async def fetchrow(self, *arguments: object) -> object:
             if not made:
                 store._pool = broken
-                made.append(await store.get_or_create_salt("haihau", DAY - timedelta(days=1)))
+                made.append(await store.get_or_create_salt("haihau", day - timedelta(days=1)))
                 store._pool = pool
             return await pool.fetchrow(*arguments)  # type: ignore[arg-type]
 
@@ -103,11 +107,11 @@ async def test_salt_created_while_others_are_published_is_published_next(
     await store.refresh(datetime.now(UTC))
     await store.refresh(datetime.now(UTC))
     other = store_of(pool, tmp_path / "other", site)
-    assert await other.get_or_create_salt("haihau", DAY - timedelta(days=1)) == made[0]
+    assert await other.get_or_create_salt("haihau", day - timedelta(days=1)) == made[0]
 
 
 async def test_published_salt_of_another_collector_wins(
-    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site
+    pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site, day: date
 ) -> None:
     """If Postgres already has a salt, the locally created one is discarded, so that all use the same."""
     store = store_of(pool, tmp_path, site)
@@ -115,13 +119,13 @@ async def test_published_salt_of_another_collector_wins(
     broken = await asyncpg.create_pool(database, min_size=1)
     broken.terminate()
     store._pool = broken
-    local = await store.get_or_create_salt("haihau", DAY)
+    local = await store.get_or_create_salt("haihau", day)
     await pool.execute(
-        "INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ('haihau', $1, $2, now())", DAY, b"x" * 32
+        "INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ('haihau', $1, $2, now())", day, b"x" * 32
     )
     store._pool = pool
     await store.refresh(datetime.now(UTC))
-    assert store.salt("haihau", DAY) == b"x" * 32 != local
+    assert store.salt("haihau", day) == b"x" * 32 != local
 
 
 async def test_refresh_deletes_salts_after_retention(pool: asyncpg.Pool, tmp_path: Path, site: Site) -> None:
@@ -136,3 +140,23 @@ async def test_refresh_deletes_salts_after_retention(pool: asyncpg.Pool, tmp_pat
     assert store.salt("haihau", today) is None
     assert await pool.fetchval("SELECT count(*) FROM ingest.salts WHERE created_at <= $1", old) == 0
     assert str(today) not in (tmp_path / "secrets.json").read_text()
+
+
+async def test_salts_made_late_last_no_longer_than_their_day_needs(
+    pool: asyncpg.Pool, tmp_path: Path, site: Site, day: date
+) -> None:
+    """A salt that is made in the middle of its day ends as all do, one for late events when none can come any more."""
+    store = store_of(pool, tmp_path, site)
+    await store.start()
+    begins = {
+        one: datetime(one.year, one.month, one.day, tzinfo=site.zone)
+        for one in (day + timedelta(days=1), day - timedelta(days=1))
+    }
+    (today, of_today), (deleted, of_deleted) = begins.items()
+    salt = await store.get_or_create_salt("haihau", deleted)
+    await store.refresh(datetime.now(UTC))
+    assert await store_of(pool, tmp_path, site).get_or_create_salt("haihau", deleted) == salt
+    ends = dict(await pool.fetch("SELECT day, created_at + interval '48 hours' FROM ingest.salts"))
+    assert (ends[today], ends[deleted]) == (of_today + timedelta(hours=48), of_deleted + timedelta(hours=73))
+    await store.refresh(of_deleted + timedelta(hours=73, seconds=1))
+    assert store.salt("haihau", deleted) is None
