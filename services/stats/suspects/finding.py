@@ -8,7 +8,7 @@ address. Precision comes before recall: who is named wrongly may be taken out of
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from services.stats.counting.evidence import NETWORK_BITS, OTHERS
@@ -29,6 +29,8 @@ NETWORKS_ENOUGH = 1_000
 """So many networks are always enough: the sketch cannot tell much larger numbers from each other."""
 VIEWS_MAX = 1.1
 """Views for each visitor ID: people who read in an app that never answers see more pages."""
+SPAN_SHARE = 0.98
+"""Share of what a group has too many of that the span of a suspect has: all hours would take people with its agent."""
 
 
 class GroupNumbers(NamedTuple):
@@ -114,17 +116,39 @@ def find_suspects(groups: Iterable[GroupNumbers]) -> list[Suspect]:
     named = of_day.keys() | {agent for some in suspicious.values() for agent in some}
     found = []
     for agent in named:
-        if agent in of_day:  # all hours in which it has visitors that do not answer
-            hours = {one.hour for some in by_hour.values() for one in some if one.agent == agent and one.silent}
+        if agent in of_day:
+            hours = _hours_of_excess(agent, by_hour, named)
         else:
-            hours = {hour for hour, some in suspicious.items() if agent in some}
-        starts = [hour for hour in hours if hour is not None]
-        if starts:
-            span = range(min(starts), max(starts) + HOUR_SECONDS)
+            hours = sorted(hour for hour, some in suspicious.items() if agent in some)
+        if hours:
+            span = range(hours[0], hours[-1] + HOUR_SECONDS)
             within = [one for hour, some in by_hour.items() if hour in span for one in some]
             bits = max(one.network_bits for one in [*within, *of_day.values()] if one.agent == agent)
             found.append(_suspect(agent, span, within, bits, named))
     return sorted(found, key=lambda one: (-one.visitors, one.agent))
+
+
+def _hours_of_excess(
+    agent: int, by_hour: Mapping[int | None, Sequence[GroupNumbers]], named: Collection[int]
+) -> list[int]:
+    """Return the fewest hours in a row in which a group has SPAN_SHARE of its excess, in their order.
+
+    The excess of an hour is how many more of its visitor IDs do not answer than if it were like the others in it.
+    People with the agent of a fleet have about none, so that hours in which there are only people are left out.
+    """
+    excess: dict[int, float] = {}
+    for hour, groups in by_hour.items():
+        for one in groups:
+            if hour is not None and one.agent == agent and one.silent:
+                usual = _silent_share([other for other in groups if other.agent not in named])
+                excess[hour] = max(0.0, one.silent - usual * one.arrivals)
+    hours, wanted = sorted(excess), SPAN_SHARE * sum(excess.values())
+    for count in range(1, len(hours) + 1):
+        runs = [hours[first : first + count] for first in range(len(hours) - count + 1)]
+        most = max(runs, key=lambda run: sum(excess[hour] for hour in run))
+        if sum(excess[hour] for hour in most) >= wanted:
+            return most
+    return hours
 
 
 def _suspect(

@@ -92,6 +92,17 @@ def test_suspect_of_hours_has_their_numbers_only() -> None:
     assert (found.name, found.browser, round(found.rest_silent, 3)) == ("00000007", "other", 0.167)
 
 
+def test_suspect_of_a_day_has_no_hours_of_people_with_its_agent() -> None:
+    """A fleet of one hour with the readers' most frequent agent is named with that hour, and not with all of theirs."""
+    hours = range(0, 10 * 3_600, 3_600)
+    people = [GroupNumbers(hour, 7, 450, 300, 250, 90) for hour in hours if hour not in (7_200, 10_800)]
+    fleet = [GroupNumbers(7_200, 7, 7_150, 7_000, 260, 512), GroupNumbers(10_800, 7, 1_150, 1_000, 300, 500)]
+    day = GroupNumbers(None, 7, 11_300, 10_400, 1_900, NETWORK_BITS)
+    rest = [GroupNumbers(hour, OTHERS, 900, 600, 480, 0) for hour in (*hours, None)]
+    (found,) = find_suspects([*people, *fleet, day, *rest])
+    assert (found.begin, found.end, found.visitors) == (7_200, 14_400, 6_740 + 700)
+
+
 def test_networks_are_estimated_from_their_bits() -> None:
     """A few bits are as many networks, and a full sketch is its bound."""
     assert [estimate_networks(bits) for bits in (0, 1, 100, NETWORK_BITS)] == [0, 1, 111, 3_194]
