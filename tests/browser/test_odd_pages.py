@@ -11,6 +11,8 @@ import pytest
 
 from tests.browser.browser_visitor import QUICK_PINGS, BrowserVisitor
 from tests.browser.chromium import Tab
+from tests.browser.fault_proxy import FaultProxy
+from tests.browser.firefox import Firefox
 
 TRACKER = (Path(__file__).parent.parent.parent / "services/ingest/collector/tracker/t.min.js").read_text()
 TAG = '<script defer src="/t.js" data-site="haihau" data-local></script>'
@@ -96,7 +98,6 @@ PAGES = {
     ),
     "escapes": OddPage(TAG, [None, "/odd/a%zz%E1%%00"], "history.pushState(0, '', '/odd/a%zz%E1%%00')"),
     "xhtml": OddPage(TAG.replace("defer ", "").replace("data-local", 'data-local=""'), [None], xhtml=True),
-    "no-beacon": OddPage(f"<script>navigator.sendBeacon = null</script>{TAG}", [None]),
     "body-site": OddPage(f'{TAG.replace("defer", "type=module")}<body data-site="other">', [None]),
     "prefetch": OddPage(f'<link rel="prefetch" href="/odd/twice">{TAG}', [None]),
 }
@@ -207,3 +208,18 @@ def test_documented_policy_suffices(visitor: BrowserVisitor, source: str) -> Non
     tab.go(visitor.page("/after"))
     visitor.wait(lambda: visitor.proxy.of_kind("leave"), what="the leave")
     assert [one.status for one in visitor.proxy.of_kind("leave")] == [202]
+
+
+def test_page_that_withholds_its_referrer_sends_pings_and_leaves(proxy: FaultProxy, wait: Callable[..., None]) -> None:
+    """Firefox sends beacons of a page with `no-referrer` without their origin; what the tracker sends has it."""
+    proxy.pages["/withheld"] = f"<!doctype html><title>x</title>{QUICK_PINGS}{TAG}"
+    proxy.headers["/withheld"] = {"referrer-policy": "no-referrer"}
+    firefox = Firefox()
+    try:
+        firefox.open(f"{proxy.url}/withheld")
+        wait(lambda: proxy.of_kind("ping"), what="a ping")
+        firefox.open("about:blank")
+        wait(lambda: proxy.of_kind("leave"), what="the leave")
+    finally:
+        firefox.close()
+    assert {one.status for one in proxy.sent} == {202}

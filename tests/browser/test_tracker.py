@@ -209,8 +209,8 @@ def test_two_tabs_share_one_outbox(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 2
 
 
-def test_leave_beacon_includes_the_outbox(visitor: BrowserVisitor) -> None:
-    """When a visitor leaves after a 503, the beacon includes the view, and the next page does not repeat it."""
+def test_leave_includes_the_outbox(visitor: BrowserVisitor) -> None:
+    """When a visitor leaves after a 503, the leave carries the view, and the next page does not repeat it."""
     visitor.proxy.mode = "refuse"
     tab = visitor.browser.open(visitor.page("/leaving"))
     visitor.wait(lambda: visitor.proxy.of_kind("view"))

@@ -5,9 +5,10 @@
 // with the same ID and their age: while a page is open, when the network is back, when the next page is shown. They are
 // dropped after half an hour.
 //
-// A ping or a leave is sent by sendBeacon and not stored: a minute later there is a newer ping, or nothing to end. When
-// the page is hidden, the leave also carries the views in the outbox. A beacon has no response, so they stay in the
-// outbox. Duplicates have the same ID, and the counter counts them once.
+// A ping or a leave is sent once and not stored: a minute later there is a newer ping, or nothing to end. When the page
+// is hidden, the leave also carries the views in the outbox. Nobody reads its response, so they stay in the outbox.
+// Duplicates have the same ID, and the counter counts them once. It is a fetch, too: a beacon of a page whose referrer
+// policy is `no-referrer` has the origin `null` in Firefox, which is refused.
 //
 // `let` throughout, and a little terse: it must stay within 1,200 bytes as served (tests/ingest/collector/test_tracker.py).
 
@@ -65,9 +66,7 @@ self.presstally?.view || frameElement?.ownerDocument.querySelector("script[data-
     article: document.querySelector("meta[name='presstally:article']")?.content || null,
     referrer: referrer == location.host ? null : referrer,
   });
-  let beacon = (kind, body = "") => path && !isOff() && (
-    navigator.sendBeacon?.(to, body = `[${[...body, encode(kind)]}]`) || post(body)
-  );
+  let report = (kind, views = "") => path && !isOff() && post(`[${[...views, encode(kind)]}]`);
 
   let pending = manual == null && []; // the view to send once the page is visible: prerendered, or in a background tab
   let view = (given) => {
@@ -95,12 +94,12 @@ self.presstally?.view || frameElement?.ownerDocument.querySelector("script[data-
     addEventListener("pageshow", (event) => event.persisted && view());
   }
   // A younger view is in flight, possibly in another tab or from the page that replaces this one.
-  addEventListener("pagehide", () => beacon("leave", waiting().filter((key) => ageOf(key) > YOUNG_MS).map(bodyOf)));
+  addEventListener("pagehide", () => report("leave", waiting().filter((key) => ageOf(key) > YOUNG_MS).map(bodyOf)));
   addEventListener("online", flush);
   self.presstally = { view };
 
   let shown = () => document.hidden || (pending ? view(...pending) : flush());
-  setInterval(() => document.hidden || beacon("ping"), PING_MS);
+  setInterval(() => document.hidden || report("ping"), PING_MS);
   document.addEventListener("visibilitychange", shown);
   document.addEventListener("prerenderingchange", shown);
   shown();
