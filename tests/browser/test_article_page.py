@@ -81,6 +81,7 @@ def test_leaving_decreases_online_number(system: Any, own_browser: Browser, edit
     """Closing the page removes the visitor from the online number; the view stays counted."""
     article = editors.create("Người đọc rời trang")
     editors.publish(article["id"])
+    assert editors.publication(article["id"])["status"] == "live"
 
     def numbers_of(name: str) -> int:
         return int(system.get(f"/stats/haihau/articles/{article['id']}/counter").json()[name])

@@ -99,9 +99,14 @@ class Editors:
         wait_for(is_taken_over, what="the version that only the topic had")
 
     def publication(self, article: str, **query: Any) -> dict[str, Any]:
-        """Return the publication status; waits for 8 s by default."""
+        """Return the publication status: without `wait` the final one."""
         asked = "&".join(f"{name}={value}" for name, value in {"wait": "8s", **query}.items())
-        return dict(self.call("GET", f"/articles/{article}/publication?{asked}", scope="read").json())
+
+        def answer() -> dict[str, Any] | None:
+            status = dict(self.call("GET", f"/articles/{article}/publication?{asked}", scope="read").json())
+            return status if "wait" in query or status.get("status") not in ("queued", "rendering") else None
+
+        return dict(wait_for(answer, what="the publication"))
 
 
 @pytest.fixture(scope="session")
