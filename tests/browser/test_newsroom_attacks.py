@@ -300,6 +300,6 @@ def test_publishing_goes_on_after_kafka_was_frozen(system: Any, editors: Editors
         expect(page.locator("main")).to_contain_text(re.compile("đang lên trang|trang tin"))
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert editors.publication(article, wait="30s")["status"] == "live"
+    assert editors.publication(article)["status"] == "live"
     assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 viết tiếp"
     page.close()

@@ -127,7 +127,7 @@ def test_writing_goes_on_while_postgres_is_frozen(system: Any, editors: Editors,
         if publish.is_visible():  # the first request may have waited, and has published
             publish.click()
         page.wait_for_timeout(1_000)
-    assert editors.publication(article, wait="30s")["status"] == "live"
+    assert editors.publication(article)["status"] == "live"
     assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 viết tiếp"
     page.close()
 
