@@ -22,6 +22,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from shared import __version__
+from shared.core_dumps import forbid_core_dumps
 from shared.http.app import HttpApp, http_server
 from shared.http.direct import ServerLoop
 from shared.late_imports import late
@@ -68,6 +69,7 @@ def run_service(
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
+    forbid_core_dumps()
     chosen = {name: roles[name] for name in wanted or roles}
     for factory in chosen.values():
         if isinstance(factory, LazyRole):

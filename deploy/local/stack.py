@@ -21,6 +21,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.readiness import answers, describe_not_ready, read_problems
 from deploy.local.state import sites_path, write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
+from shared.core_dumps import forbid_core_dumps
 from shared.sites import Sites, SitesError
 from shared.sites_file import check_theme_folders, read_sites
 
@@ -80,6 +81,7 @@ class Stack:
             print_progress(f"already running at {self.url}")
             return 1
         self._supervisor.catch_signals()
+        forbid_core_dumps()
         code = 0
         try:
             self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor

@@ -49,7 +49,7 @@ def default(text: str) -> str:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_container_is_hardened(name: str) -> None:
-    """Each container is non-root and read-only, without capabilities, within bounds of memory, processes and logs."""
+    """Each container is non-root, read-only, bounded in memory, processes and logs, without capabilities and core dumps."""
     service = SERVICES[name]
     uid = service["user"].split(":")[0]
     assert uid.isdigit()
@@ -60,6 +60,7 @@ def test_every_container_is_hardened(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert re.fullmatch(r"\d+[mg]", default(service["mem_limit"]))
     assert service["pids_limit"] > 0
+    assert service["ulimits"]["core"] == 0
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
     for mount in service["tmpfs"]:
         assert mount == "/tmp" or f":uid={uid}," in mount, mount

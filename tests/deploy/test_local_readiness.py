@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -251,6 +252,17 @@ def site(slug: str, section: str = "tin-tuc", zone: str = "Asia/Ho_Chi_Minh") ->
         f'[[site]]\nslug = "{slug}"\nname = "X"\norigins = ["https://{slug}.example"]\ntimezone = "{zone}"\n'
         f'sections = [{{ slug = "{section}", name = "Y" }}]\n'
     )
+
+
+def test_everything_is_started_without_core_dumps(stack_of: Callable[[str], Stack]) -> None:
+    """Kafka, Postgres, the gateway and the services inherit the limit."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    stack = stack_of(site("nam-dinh"))
+    limits: list[int] = []
+    stack._supervisor.keep_running = lambda _: limits.append(resource.getrlimit(resource.RLIMIT_CORE)[0])  # type: ignore[method-assign]
+    assert stack.run() == 0
+    assert limits == [0]
 
 
 @pytest.mark.parametrize("sites", [site("nam-dinh") + site("giao-thuy"), site("haihau", section="chinh-tri")])

@@ -16,13 +16,15 @@ from tests.conftest import free_ports, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = """
-import asyncio, sys
+import asyncio, resource, sys
 from contextlib import asynccontextmanager
 import shared.process
 from shared.process import run_service
 from shared.role import Role
 from shared.settings import Settings
 
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 if sys.argv[1] == "kafka":
     from aiokafka.conn import AIOKafkaConnection
 
@@ -36,6 +38,12 @@ async def run_kafka(settings, process):
     process.stop.set()
     yield Role("kafka")
     print(AIOKafkaConnection.send.__name__, flush=True)
+
+@asynccontextmanager
+async def run_limited(settings, process):
+    process.stop.set()
+    yield Role("limited")
+    print(resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)
 
 @asynccontextmanager
 async def run_failing(settings, process):
@@ -54,7 +62,7 @@ async def run_stuck(settings, process):
 shared.process.DRAIN_SECONDS = 0.1
 if sys.argv[1:] == ["stuck"]:
     shared.process.STOP_SECONDS = 0.5
-roles = {"steady": run_steady, "kafka": run_kafka, "failing": run_failing, "stuck": run_stuck}
+roles = {"steady": run_steady, "kafka": run_kafka, "limited": run_limited, "failing": run_failing, "stuck": run_stuck}
 sys.exit(run_service("test", roles, Settings.load(), sys.argv[1:]))
 """
 
@@ -113,6 +121,13 @@ def test_process_reports_writes_to_broken_connections() -> None:
     process = start("kafka", free_ports(1))
     printed, log = process.communicate(timeout=60)
     assert (process.returncode, printed) == (0, "send_or_report\n"), log
+
+
+def test_process_that_crashes_leaves_no_memory_on_the_disk() -> None:
+    """Core dumps are off in every service, whatever its parent allows."""
+    process = start("limited", free_ports(1))
+    printed, log = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (0, "0\n"), log
 
 
 @pytest.mark.parametrize(("role", "is_stopped_by_itself"), [("steady", False), ("failing", True), ("stuck", False)])
