@@ -49,7 +49,7 @@ def default(text: str) -> str:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_container_is_hardened(name: str) -> None:
-    """Each container is non-root, read-only, bounded in memory, processes and logs, without capabilities and core dumps."""
+    """Each container is non-root and read-only, bounded in all that it uses, without capabilities and core dumps."""
     service = SERVICES[name]
     uid = service["user"].split(":")[0]
     assert uid.isdigit()
