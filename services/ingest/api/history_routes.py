@@ -27,6 +27,7 @@ from services.ingest.api.dependencies import (
 from services.ingest.api.editing_schemas import ArticleDiff, FieldChange
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
+from services.ingest.api.representations import not_modified
 from services.ingest.api.schemas import (
     ArticleResponse,
     AuditEntry,
@@ -35,7 +36,6 @@ from services.ingest.api.schemas import (
     RevisionList,
     article_with_etag,
     json_response,
-    not_modified,
     response_docs,
 )
 from services.ingest.api.version_check import VersionRule, check_version

@@ -22,11 +22,10 @@ from services.ingest.api.dependencies import (
     load_article,
     load_stored,
 )
+from services.ingest.api.representations import representation
 from services.ingest.api.schemas import (
     ArticleResponse,
-    article_with_etag,
     json_response,
-    not_modified,
     response_docs,
     without_source,
 )
@@ -117,30 +116,20 @@ async def get_article(
     ] = "head",
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Without a token: the published version. With one (scope read): the working version. The ETag is the version."""
+    """Without a token: the published version. With one (scope read): the working version. If-Match takes the ETag."""
     async with context.pool.acquire() as connection:
         if caller is None:
             public = await _read_public(connection, article_id)
-            shown = context.site(public.site).resolved(public)
-            known = not_modified(request, public.version) if shown is public else None  # a rename makes no version
-            return known or _with_etag(shown)
-        loaded = await load_stored(connection, article_id, caller, "read")
-    stored = context.resolved(loaded)
+            return representation(request, context.site(public.site).resolved(public))
+        stored = context.resolved(await load_stored(connection, article_id, caller, "read"))
     if copy != "head":
         found = stored.live if copy == "live" else stored.scheduled
         if found is None:
             reason = "was never public" if copy == "live" else "has no scheduled version"
             raise Problem(404, f"This article {reason}.")
-        known = not_modified(request, found.version) if found in (loaded.live, loaded.scheduled) else None
-        return known or _with_etag(found)
-    known = not_modified(request, stored.head.version) if stored.head is loaded.head else None
-    if known is not None:
-        return known
-    return article_with_etag(article_response(stored, caller, context.site(stored.head.site), datetime.now(UTC)))
-
-
-def _with_etag(article: Article) -> Response:
-    return json_response(article, headers={"etag": f'"{article.version}"'})
+        return representation(request, found)
+    shown = article_response(stored, caller, context.site(stored.head.site), datetime.now(UTC))
+    return representation(request, shown)
 
 
 @router.get(

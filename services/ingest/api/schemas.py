@@ -1,12 +1,10 @@
 """Response bodies of the editor API, and their OpenAPI documentation."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.account_schemas import ACCOUNT_TYPES
@@ -27,7 +25,6 @@ from services.ingest.imports.pipeline import ImportResult
 from services.ingest.media.library import MediaItem
 from services.ingest.media.uses import MediaWithUses
 from shared.articles import Article, Author, DatePrecision, Figure, Kind, State
-from shared.http.negotiation import etag_matches
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -333,7 +330,13 @@ _TYPES = (
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))
-ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; to be sent as If-Match'}}
+ETAG = {
+    "ETag": {
+        "schema": {"type": "string"},
+        "description": 'The version, such as "3"; of GET with a digest of the response, such as "3-0b7d41f2"; '
+        "to be sent as If-Match",
+    }
+}
 
 
 WITHOUT_BODY = {204: "It is done; there is no body", 303: "Another page; there is no body"}
@@ -371,18 +374,9 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 def article_with_etag(value: ArticleResponse, status: int = 200, **headers: str) -> Response:
     """Return a response with an article, and its version as the ETag."""
-    shown = msgspec.structs.replace(value, warnings=localized_warnings(value.warnings))
-    return json_response(shown, status, {"etag": f'"{value.version}"', **language_headers(), **headers})
+    return json_response(localized(value), status, {"etag": f'"{value.version}"', **language_headers(), **headers})
 
 
-def not_modified(request: Request, version: int) -> Response | None:
-    """Return a 304 if the client has this version already (If-None-Match)."""
-    known = request.headers.get("if-none-match")
-    tag = f'"{version}"'
-    if known is None or not etag_matches(tag, _CODING.sub(r'\1"', known)):
-        return None
-    return Response(status_code=304, headers={"etag": tag, "cache-control": "no-store"})
-
-
-_CODING = re.compile(r'(\d)-(?:gzip|zstd|br)"')
-"""What proxies add to the ETag of a compressed response."""
+def localized(value: ArticleResponse) -> ArticleResponse:
+    """Return a response whose warnings are in the language of the caller."""
+    return msgspec.structs.replace(value, warnings=localized_warnings(value.warnings))

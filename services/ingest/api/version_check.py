@@ -12,7 +12,8 @@ from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.postgres import Connection
 
-_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,16})(?:-(?:gzip|zstd|br))?"?$')
+_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,16})(?:-[0-9a-f]{8})?(?:-(?:gzip|zstd|br))?"?$')
+"""The version is what counts of an ETag: a digest and a coding say how it was read."""
 _DIGITS_MAX = 10
 """Of the version of an article."""
 

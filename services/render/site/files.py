@@ -28,7 +28,7 @@ from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Sites
 
 FILE_ID = re.compile(r"^[0-9a-f]{32}\Z")
-RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
+RANGE = re.compile(r"^bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z", re.ASCII | re.IGNORECASE)
 CACHE_DAY = "public, max-age=86400, immutable"
 """The bytes of a URL never change, but the article that offers them may be withdrawn: no cache has them for longer."""
 NO_FILE = "No such file."
@@ -156,14 +156,16 @@ def _is_wanted(if_match: str | None, etag: str) -> bool:
 def _range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
     """Return the first byte that is asked for, and the one after the last; None if there is no such part.
 
-    Several ranges at once, and one for another version of the file, get the whole file; only GET has ranges (RFC 9110,
-    14.2).
+    Several ranges at once, one that ends before it begins, and one for another version of the file get the whole file;
+    only GET has ranges (RFC 9110, 14.1.1 and 14.2).
     """
     if request.method == "HEAD":
         return 0, size
     found = RANGE.match(request.headers.get("range", ""))
     condition = request.headers.get("if-range")
     if found is None or (not found[1] and not found[2]) or (condition is not None and condition != etag):
+        return 0, size
+    if found[1] and found[2] and int(found[2]) < int(found[1]):
         return 0, size
     if not found[1]:
         begin, end = max(0, size - int(found[2])), size

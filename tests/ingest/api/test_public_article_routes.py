@@ -1,5 +1,6 @@
 """Lists, single articles, exports and publication status, with and without a token."""
 
+import re
 from typing import Any
 
 
@@ -20,7 +21,11 @@ async def test_get_article_without_token_is_the_published_version(api: Any) -> N
     assert (await api.call("GET", f"/articles/{draft['id']}", scope=None)).status == 404
     assert (await api.call("GET", path, scope=None)).json()["title"] == "Đã đăng"
     head = await api.call("GET", path, scope="read")
-    assert (head.json()["title"], head.headers["etag"]) == ("Đang sửa", f'"{public["version"] + 1}"')
+    assert (head.json()["title"], head.json()["version"]) == ("Đang sửa", public["version"] + 1)
+    assert re.fullmatch(rf'"{public["version"] + 1}-[0-9a-f]{{8}}"', head.headers["etag"])
+    changed = await api.call("PATCH", path, {"title": "Đã sửa"}, if_match=head.headers["etag"])
+    assert (changed.status, changed.headers["etag"]) == (200, f'"{public["version"] + 2}"')
+    assert (await api.call("PATCH", path, {"title": "Muộn"}, if_match=head.headers["etag"])).status == 412
     assert (await api.call("GET", f"{path}?copy=live", scope="read")).json()["title"] == "Đã đăng"
     assert (await api.call("GET", f"/articles/{draft['id']}?copy=live", scope="read")).status == 404
 
@@ -128,19 +133,40 @@ async def test_list_articles_has_short_rows_unless_asked(api: Any) -> None:
 
 
 async def test_get_article_with_if_none_match_is_304_until_a_change(api: Any) -> None:
-    """Each copy has its version as ETag; a change of any copy is a new one of the article; 404 and 410 stay."""
+    """What is read has an ETag of its own, compressed or not; a change of any copy is another one; 404 and 410 stay."""
     article = await published(api, "Đã đăng")
     path = f"/articles/{article['id']}"
+    tags = []
     for scope, query in ((None, ""), ("read", ""), ("read", "?copy=live")):
         first = await api.call("GET", f"{path}{query}", scope=scope)
         tag = first.headers["etag"]
-        known = await api.call("GET", f"{path}{query}", scope=scope, if_none_match=tag)
-        assert (known.status, known.body, known.headers["etag"]) == (304, b"", tag)
-        assert known.headers["cache-control"] == "no-store"
+        tags.append(tag)
+        for sent in (tag, f"W/{tag}", f'"x", {tag[:-1]}-zstd"'):
+            known = await api.call("GET", f"{path}{query}", scope=scope, if_none_match=sent)
+            assert (known.status, known.body, known.headers["etag"]) == (304, b"", tag), sent
+            assert known.headers["cache-control"] == "no-store"
+    assert tags[0] == tags[2] != tags[1], "the live version is one thing, and what editors get of the article another"
     pinned = {"version": 2, "pinned_until": "2099-01-01T00:00:00Z"}
     assert (await api.call("PATCH", f"{path}/live", pinned, "publish")).status == 200
     for scope, query in ((None, ""), ("read", ""), ("read", "?copy=live")):
-        assert (await api.call("GET", f"{path}{query}", scope=scope, if_none_match='"2"')).status == 200
+        assert (await api.call("GET", f"{path}{query}", scope=scope, if_none_match=", ".join(tags))).status == 200
     assert (await api.call("POST", f"{path}/kill", {"reason": "x"}, "publish")).status == 200
     assert (await api.call("GET", path, scope=None, if_none_match='"4"')).status == 410
     assert (await api.call("GET", "/articles/khong-co", scope="read", if_none_match="*")).status == 404
+
+
+async def test_get_article_of_a_known_version_that_shows_something_else_is_200(api: Any) -> None:
+    """Other rights, another language of its warnings and another copy are other representations of one version."""
+    article = await published(api, "Đã đăng")
+    path = f"/articles/{article['id']}"
+    reader = await api.call("GET", path, scope="read")
+    admin = await api.call("GET", path, scope="admin", if_none_match=reader.headers["etag"])
+    assert (admin.status, admin.json()["version"]) == (200, reader.json()["version"])
+    assert admin.json()["steps"] != reader.json()["steps"]
+    live = await api.call("GET", f"{path}?copy=live", scope="read", if_none_match=reader.headers["etag"])
+    assert (live.status, live.json()["version"]) == (200, reader.json()["version"])
+    changed = {"title": "Tựa dài " * 20, "version": 2}
+    assert (await api.call("PATCH", path, changed)).status == 200
+    read = {code: await api.call("GET", path, scope="read", accept_language=code) for code in ("vi", "en")}
+    assert read["vi"].json()["warnings"] != read["en"].json()["warnings"]
+    assert read["vi"].headers["etag"] != read["en"].headers["etag"]
