@@ -29,6 +29,7 @@ NOT_OURS = re.compile(
 """Files that are not edited by hand: licences, locks, vendored and generated files, migrations, test data, images."""
 WORDS = {
     "anew": "again",
+    "phiên bản": "bản",
     "for ever": "permanently, or: until cancelled",
     "pass(?:ed|es|ing)? over": "skip",
     "at hand": "cached, or: available",

@@ -69,5 +69,5 @@ def save(page: Page) -> None:
 
 def saved(page: Page, version: int) -> None:
     """Wait until the page, or the one after it, says that a version is saved."""
-    said = re.compile(f"phiên bản {version}|^Đã lưu\\.")
+    said = re.compile(f"lưu bản {version}|^Đã lưu\\.")
     expect(page.locator(".state-text, main > .notice").filter(has_text=said).first).to_be_visible()

@@ -133,7 +133,7 @@ def test_photo_story_is_written_checked_and_followed_to_its_address(
     page.keyboard.press("End")
     page.keyboard.type(" Trống hội vang xa.")
     press(page, "Lưu")
-    until(lambda: "phiên bản 2" in page.inner_text(".state-text"))
+    until(lambda: "lưu bản 2" in page.inner_text(".state-text"))
     assert page.evaluate("window.isSame"), "a save stays in the page"
     assert "bản 2" in page.inner_text("#state")
 
@@ -320,7 +320,7 @@ def test_comments_of_two_people_stay_with_their_paragraphs(system: Any, open_pag
     page.locator(f"{EDITOR} > p").nth(1).click()
     page.keyboard.type("!")
     press(page, "Lưu")
-    until(lambda: "phiên bản 2" in page.inner_text(".state-text"))
+    until(lambda: "lưu bản 2" in page.inner_text(".state-text"))
     other.goto(f"{system.url}/ban-bien-tap/bai-viet/{article}/duyet")
     assert "Đỗ Mai đã đánh dấu xong" in other.locator("#block-2").inner_text()
     press(other, "Xóa nhận xét")

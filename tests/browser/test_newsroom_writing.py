@@ -120,9 +120,9 @@ def test_double_click_saves_once(open_page: Opener, newsroom: NewsroomPage) -> N
     page = open_page()
     write(page, " xong")
     page.dblclick("button[value=save]")
-    until(lambda: "phiên bản 2" in state(page))
+    until(lambda: "lưu bản 2" in state(page))
     page.keyboard.press("Control+s")
-    until(lambda: "phiên bản 3" in state(page))
+    until(lambda: "lưu bản 3" in state(page))
     assert [form["version"] for form in newsroom.posts] == ["1", "2"]
     assert newsroom.article is not None
     assert newsroom.article["body"][-1]["html"] == "Đoạn 5 xong"
@@ -136,7 +136,7 @@ def test_changes_of_two_people_are_merged(open_page: Opener, newsroom: NewsroomP
     newsroom.save(lead="Sapo của Nam", body=[{"type": "paragraph", "html": "Nam thêm"}, *BODY])
     page.click("button[value=save]")
     until(lambda: len(newsroom.posts) == 2)
-    until(lambda: "phiên bản 3" in state(page))
+    until(lambda: "lưu bản 3" in state(page))
     assert newsroom.article is not None
     assert [one["html"] for one in newsroom.article["body"]] == [
         "Nam thêm",
@@ -166,7 +166,7 @@ def test_both_texts_of_a_conflict_are_kept_side_by_side(open_page: Opener, newsr
     assert page.input_value("input[name=title]") == "Tựa của Nam"
     assert page.evaluate(LINES)[-1] == "Đoạn 5 của tôi"
     page.click("button[value=save]")
-    until(lambda: "phiên bản 3" in state(page))
+    until(lambda: "lưu bản 3" in state(page))
 
 
 def test_others_at_the_article_are_shown(open_page: Opener, newsroom: NewsroomPage) -> None:
@@ -176,7 +176,7 @@ def test_others_at_the_article_are_shown(open_page: Opener, newsroom: NewsroomPa
     newsroom.save(lead="B")
     until(lambda: page.is_visible(".editor-panel .presence"), 10)
     assert "Trần Nam" in page.inner_text(".presence")
-    assert "phiên bản 2" in page.inner_text(".newer")
+    assert "lưu bản 2" in page.inner_text(".newer")
 
 
 def test_word_paste_is_clean_and_one_step_of_undo(open_page: Opener, newsroom: NewsroomPage) -> None:
@@ -285,7 +285,7 @@ def test_tables_are_made_and_changed_by_buttons(open_page: Opener, newsroom: New
     page.fill("dialog input[name=caption]", "Số hộ")
     page.click("dialog button[type=submit]")
     page.click("button[value=save]")
-    until(lambda: "phiên bản 2" in state(page))
+    until(lambda: "lưu bản 2" in state(page))
     assert newsroom.article is not None
     table = newsroom.article["body"][-1]
     assert (table["caption"], [len(row) for row in table["rows"]]) == ("Số hộ", [2, 2, 2])

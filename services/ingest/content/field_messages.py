@@ -186,7 +186,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "is required with filter, and is not used without",
         "phải có khi dùng filter, và chỉ dùng với filter",
     ),
-    "no_such_block": ("is no block: version {version} has {size}", "không có: phiên bản {version} có {size} đoạn"),
+    "no_such_block": ("is no block: version {version} has {size}", "không có: bản {version} có {size} đoạn"),
     "nothing_to_change": ("has neither a text nor is_resolved", "không có gì để đổi"),
     "placed_already": ("is on the page already", "đã có trên trang"),
     "no_such_article": ("there is no such article on this site", "trang không có bài này"),
@@ -256,7 +256,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "schedule_of_withdrawn": (
         "the article is {state}, and version {version} is scheduled for {due}",
-        "bài đã gỡ ({state}), mà phiên bản {version} hẹn đăng lúc {due}",
+        "bài đã gỡ ({state}), mà bản {version} hẹn đăng lúc {due}",
     ),
 }
 """{code: (sentence in English, sentence in Vietnamese)}."""

@@ -25,7 +25,7 @@ MESSAGES: Mapping[str, str] = {
     "its article was discarded here, and stays so until it is restored": "bài đã bị bỏ ở đây, đến khi được khôi phục",
     # Who it is, and its fields
     "{_reason}, so it is imported as an article of its own; --external-id makes it a new version": "{_reason}, nên "
-    "được nhập thành bài riêng; --external-id làm nó thành phiên bản mới",
+    "được nhập thành bài riêng; --external-id làm nó thành bản mới",
     "{first} has the same address or file name": "{first} có cùng địa chỉ hoặc tên tệp",
     "are missing: the item is identified by its title and text": "không có: mục được nhận ra theo tựa đề và nội dung",
     "is missing: the first words of the text are the title": "không có: lấy những chữ đầu của nội dung làm tựa đề",
@@ -135,6 +135,8 @@ MESSAGES: Mapping[str, str] = {
     "{count} runs of hidden text were left out": "đã bỏ {count} đoạn chữ ẩn",
     "{count} runs of text were struck through: their words are there without the line; check them": "{count} đoạn chữ "
     "bị gạch ngang: chữ vẫn còn trong bài nhưng hết gạch, hãy xem lại",
+    "{count} readings above characters (ruby) are in brackets after them": "{count} chỗ ghi âm đọc trên chữ (ruby) "
+    "được đặt trong ngoặc sau chữ",
     "the text of {count} page headers and footers was left out": "đã bỏ chữ của {count} đầu trang và chân trang",
     "the style {name} has no meaning here: its text is kept as ordinary text": "kiểu {name} không có nghĩa ở đây: "
     "chữ được giữ như chữ thường",

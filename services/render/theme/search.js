@@ -126,7 +126,7 @@ export const joinedNumbers = (query) => query.replace(/(?<!\d)\d{1,3}(?:[ \u00a0
 
 // Null if a query has no word to search for.
 export function parse(query) {
-  const cut = query.normalize("NFC").replace(/[“”„«»]/g, '"').slice(0, 200);
+  const cut = [...query.normalize("NFC").replace(/[“”„«»]/g, '"')].slice(0, 200).join("");
   const terms = [...cut.matchAll(/(-?)"([^"]*)"?|(-?)(\S+)/g)].map((match, n) => ({
     found: words(match[2] ?? match[4]).map((word) => ({ ...word, term: n })),
     isQuoted: match[2] !== undefined,

@@ -58,5 +58,5 @@ async def test_bulk_refusals_are_in_the_language_of_the_page(visit: Any) -> None
     article = await write(editor)
     await editor.open("", tab="mine")
     shown = await editor.submit("?tab=mine", item=[f"{article}:9"], bulk="tag", tags="bão")
-    assert "Đã có phiên bản mới hơn" in shown.text
+    assert "Đã có bản mới hơn" in shown.text
     assert "The request" not in shown.text

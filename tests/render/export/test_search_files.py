@@ -11,6 +11,7 @@ import pytest
 
 from services.render.builder.search_index import search_terms
 from services.render.export.search_files import MANIFEST, IndexedWords, SearchFiles, fnv1a
+from services.render.pages.search_query import parse
 from services.render.pages.search_words import words
 from services.render.pages.themes import DEFAULT_THEME
 from tests.bench.search_articles import SEARCH_SITE, search_articles
@@ -30,7 +31,8 @@ for (const query of given.queries) {
     marked: found.articles.map((one) => script.hits(one.title, found.terms).map(([a, b]) => one.title.slice(a, b))),
   });
 }
-console.log(JSON.stringify({ words: given.texts.map((text) => script.words(text)), results }));
+const parsed = given.texts.map((text) => script.parse(text)?.required);
+console.log(JSON.stringify({ parsed, words: given.texts.map((text) => script.words(text)), results }));
 """
 
 
@@ -81,6 +83,13 @@ def test_script_folds_words_as_the_server_does(folder: Path) -> None:
     for text, there in zip(texts, found, strict=True):
         expected = [(one.folded, one.marked, one.begin, one.end) for one in words(text)]
         assert [(one["folded"], one["marked"], one["begin"], one["end"]) for one in there] == expected, text
+
+
+def test_script_cuts_long_queries_as_the_server_does(folder: Path) -> None:
+    """What is beyond 200 characters is not searched for, and no character is cut in half."""
+    texts = ["𝐀" * 150 + " chợ Cồn", "😀" * 150 + " chợ " + "cồn" * 20, "x " * 99 + "𝐀𝐁𝐂", "\U00020bb7" * 199 + " a"]
+    found = run(folder, texts=texts)["parsed"]
+    assert found == [list(query.required) if (query := parse(text)) else None for text in texts]
 
 
 def test_script_finds_each_article_first_for_its_title(folder: Path) -> None:

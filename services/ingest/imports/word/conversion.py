@@ -23,7 +23,7 @@ from mammoth.documents import Text
 from services.ingest.files.archive import check_archive
 from services.ingest.files.rules import DOCX, FileError
 from services.ingest.imports.markup.legacy_fonts import to_unicode
-from services.ingest.imports.word.preparation import HIDDEN, PREFIXES, STRUCK, prepare
+from services.ingest.imports.word.preparation import HIDDEN, PREFIXES, READINGS, STRUCK, prepare
 
 MEMORY_BYTES_MAX = 1_500_000_000
 CPU_SECONDS_MAX = 60
@@ -69,6 +69,7 @@ _LOST = (
     ("field", "w:altChunk", "{count} inserted files were left out; save the document in Word again"),
     ("field", HIDDEN, "{count} runs of hidden text were left out"),
     ("text", STRUCK, "{count} runs of text were struck through: their words are there without the line; check them"),
+    ("text", READINGS, "{count} readings above characters (ruby) are in brackets after them"),
     ("field", _MARGINS, "the text of {count} page headers and footers was left out"),
 )
 _TEXT_PARTS = ("document", "footnotes", "endnotes")

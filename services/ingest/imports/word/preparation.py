@@ -1,7 +1,7 @@
 """Rewrites the text of a Word document where Mammoth would lose it silently, and counts what articles cannot have.
 
-Mammoth reads the fallback of alternate content only, no simple fields, the pictures of a drawing but not those of its
-groups, and hidden text as if it could be seen.
+Mammoth reads the fallback of alternate content only, no simple fields, no characters with a reading above them, the
+pictures of a drawing but not those of its groups, and hidden text as if it could be seen.
 """
 
 import shutil
@@ -33,7 +33,7 @@ PREFIXES = {
 _UNWRAPPED = ("w:fldSimple", "w:dir", "w:bdo")
 """Elements around text that is shown as it is."""
 _OFF = ("0", "false", "off")
-HIDDEN, STRUCK = "hidden", "struck"
+HIDDEN, STRUCK, READINGS = "hidden", "struck", "readings"
 
 
 def prepare(file: Path, target: Path, parts: Collection[str]) -> tuple[Path, Counter[str]]:
@@ -95,6 +95,8 @@ def _rewrite(root: etree._Element, counts: Counter[str]) -> bool:
         elif name == "w:r":
             counts[STRUCK] += _has(element, "strike") or _has(element, "dstrike")
             changed = False
+        elif name == "w:ruby":
+            changed = _show_reading(element, parent, counts)
         elif name == "w:cr":
             changed = _replace(element, parent, [etree.Element(element.tag.removesuffix("cr") + "br")])
         elif name == "w14:checkbox":  # a content control: its content is the box that is seen, with its mark or without
@@ -131,6 +133,29 @@ def _has(run: etree._Element, name: str) -> bool:
     space = etree.QName(run).namespace
     mark = run.find(f"{{{space}}}rPr/{{{space}}}{name}")
     return mark is not None and mark.get(f"{{{space}}}val") not in _OFF
+
+
+def _show_reading(ruby: etree._Element, run: etree._Element, counts: Counter[str]) -> bool:
+    """Make characters and the reading above them text of their run, the reading in brackets."""
+    space = etree.QName(ruby).namespace
+    content = [one for part in ruby.findall(f"{{{space}}}rubyBase") for one in _shown(part)]
+    reading = "".join(one.text or "" for part in ruby.findall(f"{{{space}}}rt") for one in _shown(part))
+    if content and reading.strip():
+        brackets = etree.Element(f"{{{space}}}t")
+        brackets.text = f"({reading.strip()})"
+        content.append(brackets)
+        counts[READINGS] += 1
+    if element_name(run) != "w:r":
+        alone = etree.Element(f"{{{space}}}r")
+        alone.extend(content)
+        content = [alone]
+    return _replace(ruby, run, content)
+
+
+def _shown(part: etree._Element) -> list[etree._Element]:
+    """Return what the visible runs of a part have, without their properties."""
+    runs = [one for one in part.iter(etree.Element) if element_name(one) == "w:r" and not _has(one, "vanish")]
+    return [one for run in runs for one in run if element_name(one) != "w:rPr"]
 
 
 def _show_groups(data: etree._Element) -> bool:

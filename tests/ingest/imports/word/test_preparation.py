@@ -167,6 +167,23 @@ def test_text_that_is_struck_through_is_reported() -> None:
     assert warnings.startswith("2 runs of text were struck through")
 
 
+def ruby(base: str, reading: str) -> str:
+    """Return what Word writes for characters with a reading: a run with runs in it."""
+    parts = f"<w:rubyPr><w:hps w:val='10'/></w:rubyPr><w:rt>{reading}</w:rt><w:rubyBase>{base}</w:rubyBase>"
+    return f"<w:r><w:rPr><w:b/></w:rPr><w:ruby>{parts}</w:ruby></w:r>"
+
+
+def test_characters_with_a_reading_stay_and_the_reading_is_in_brackets() -> None:
+    """The characters are the text, the reading follows them, and nothing that is hidden is shown."""
+    hidden = run("mật", "<w:vanish/>")
+    capital = ruby(run("河") + run("内"), run("Hà Nội"))
+    hue = ruby(run("順") + hidden, hidden) + ruby(run("化"), run("Hoá"))
+    content = run("Họ tới ") + capital + run(" và ") + hue + run(".")
+    texts, warnings, _ = read(word(TITLE, p("", content=content)))
+    assert texts == ["Họ tới <strong>河内(Hà Nội)</strong> và <strong>順化(Hoá)</strong>."]
+    assert warnings.endswith("2 readings above characters (ruby) are in brackets after them")
+
+
 def test_boxes_of_forms_and_old_line_ends_are_what_they_show() -> None:
     """A box that is ticked stays one, and words around a line end do not become one word."""
     space = 'xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml"'

@@ -56,6 +56,14 @@ def test_word_list_deeper_than_four_is_four_deep(scripts: ClientScripts) -> None
     assert pasted["dropped"]["depth"] is True
 
 
+def test_long_texts_of_pictures_are_cut_between_characters(scripts: ClientScripts) -> None:
+    """A caption and an alternative text have as many characters as the server allows, none of them halved."""
+    picture = f'<img src="/b.jpg" alt="{"😀" * 301}">'
+    (figure,) = paste(scripts, f"<figure>{picture}<figcaption>x{'😀' * 500}</figcaption></figure>")["blocks"]
+    assert figure["caption"] == "x" + "😀" * 499
+    assert figure["image"]["alt"] == "😀" * 300
+
+
 def test_word_formatting_headings_and_merged_cells_stay(scripts: ClientScripts) -> None:
     """Bold, italic, headings, the title and spans of cells are kept; styles, comments and footnote links are not."""
     html = word(

@@ -148,7 +148,7 @@ const TEXTS = {
     "máy chủ không nhận bản tạm ({reason}); bài vẫn được giữ trên máy này",
     "the server did not take the copy ({reason}); the text is kept on this computer",
   ],
-  saved: ["đã lưu phiên bản {version} lúc {time}", "version {version} saved at {time}"],
+  saved: ["đã lưu bản {version} lúc {time}", "version {version} saved at {time}"],
   page_saved: ["đã lưu lúc {time}", "saved at {time}"],
   saving: ["đang lưu…", "saving…"],
   save_failed: ["Không lưu được: {reason}", "Not saved: {reason}"],
@@ -161,7 +161,7 @@ const TEXTS = {
   publication_offline: ["Đã đăng. Không nối được với máy chủ; trang sẽ hỏi lại.", "Published. The server cannot be reached; asking again."],
   publication_live: ["Bài đã lên trang:", "It is public now:"],
   publication_failed: ["Trang tin không hiện được bài: {reason}", "The portal could not show it: {reason}"],
-  publication_none: ["Trang tin không hiện phiên bản này. {reason}", "The portal does not show this version. {reason}"],
+  publication_none: ["Trang tin không hiện bản này. {reason}", "The portal does not show this version. {reason}"],
   checks: ["Trước khi đăng", "Before it is published"],
   checks_block: ["Chưa gửi được, còn thiếu:", "It cannot be sent yet:"],
   checks_save: ["Chưa lưu được, còn thiếu:", "It cannot be saved yet:"],
@@ -203,7 +203,7 @@ const TEXTS = {
     "This is your unsaved text of {time}.",
   ],
   restored_both: [
-    "Đây là bản chưa lưu của bạn lúc {time}, đã ghép với phiên bản {version} mới hơn trên máy chủ.",
+    "Đây là bản chưa lưu của bạn lúc {time}, đã ghép với bản {version} mới hơn trên máy chủ.",
     "This is your unsaved text of {time}, merged with the newer version {version}.",
   ],
   page_restored: [
@@ -234,7 +234,7 @@ const TEXTS = {
   others_here: ["Cũng đang mở bài này: {names}", "Also here: {names}"],
   other_since: ["{name} (từ {time})", "{name} (since {time})"],
   newer_version: [
-    "{name} vừa lưu phiên bản {version}. Khi bạn lưu, hai bản được ghép theo từng đoạn.",
+    "{name} vừa lưu bản {version}. Khi bạn lưu, hai bản được ghép theo từng đoạn.",
     "{name} saved version {version}. When you save, the two are merged paragraph by paragraph.",
   ],
   page_others_here: ["Cũng đang mở trang này: {names}", "Also here: {names}"],
@@ -244,7 +244,7 @@ const TEXTS = {
   ],
   somebody: ["Người khác", "Somebody else"],
   merged: [
-    "Đã ghép với phiên bản {version}; hãy xem lại rồi lưu.",
+    "Đã ghép với bản {version}; hãy xem lại rồi lưu.",
     "Merged with version {version}; check it, then save.",
   ],
   page_merged: [

@@ -7,7 +7,7 @@
 
 import { linesToLists } from "../blocks.js";
 import { append, inlineText, MARKS, textNode } from "../text/inline_html.js";
-import { LIST_DEPTH_MAX } from "../text/limits.js";
+import { beginning, LIST_DEPTH_MAX } from "../text/limits.js";
 import { imageUrl, linkUrl } from "../text/urls.js";
 import { parseHtml } from "./html_tree.js";
 import { detectFont, fontEncoding, isCapitalFont, toUnicode } from "./legacy_fonts.js";
@@ -181,7 +181,7 @@ class Walker {
     if (!href || href.startsWith("#")) return;
     const url = linkUrl(href.trim());
     if (url === null) this.drop("links");
-    else marks.link = { type: "link", attrs: { href: url, title: node.attributes.title?.trim().slice(0, 200) || null } };
+    else marks.link = { type: "link", attrs: { href: url, title: beginning(node.attributes.title?.trim() ?? "", 200) || null } };
   }
 
   note(node, style) {
@@ -324,7 +324,7 @@ class Walker {
     const parts = this.inside(rest, context);
     const text = lineText(this.inside(caption, context));
     const figure = parts.find((part) => part.type === "figure");
-    if (figure && text) figure.content[0] = { type: "caption", content: [textNode(text.slice(0, 500))] };
+    if (figure && text) figure.content[0] = { type: "caption", content: [textNode(beginning(text, 500))] };
     else if (text) parts.push({ type: "paragraph", content: [textNode(text)] });
     this.parts.push(...parts);
   }
@@ -333,7 +333,7 @@ class Walker {
     const { src = "", alt = "", width, height } = node.attributes;
     const pixels = [width, height].map((value) => Number.parseInt(value, 10));
     if (pixels.some((value) => value > 0 && value <= ICON_PIXELS)) return this.drop("icons");
-    const attrs = pictureAttributes(src.trim(), alt.trim().slice(0, 300));
+    const attrs = pictureAttributes(src.trim(), beginning(alt.trim(), 300));
     if (attrs === null) return this.drop("pictures");
     const { kind } = this;
     this.endLine();
@@ -357,7 +357,7 @@ class Walker {
       }))
       .filter((row) => row.content.length);
     const caption = node.children.find((child) => child.tag === "caption");
-    const title = caption ? lineText(this.inside(caption, context)).slice(0, 500) : "";
+    const title = caption ? beginning(lineText(this.inside(caption, context)), 500) : "";
     if (made.some((row) => row.content.some((cell) => cell.content[0].content))) {
       this.parts.push({ type: "table", attrs: { caption: title }, content: made });
     }
@@ -457,9 +457,9 @@ function fileName(src) {
   const path = src.replace(/[?#].*$/, "").replace(/^cid:/i, "");
   const name = path.split(/[/\\]/).at(-1);
   try {
-    return decodeURIComponent(name).slice(0, 120);
+    return beginning(decodeURIComponent(name), 120);
   } catch {
-    return name.slice(0, 120);
+    return beginning(name, 120);
   }
 }
 

@@ -9,3 +9,6 @@ export const BLOCKS_MAX = 500;
 export const LIST_DEPTH_MAX = 4;
 export const IMAGES_MAX = 200;
 export const URL_CHARACTERS_MAX = 2_000;
+
+/** Return the beginning of a text: characters as the server counts them, none of which is halved. */
+export const beginning = (text, characters) => [...text].slice(0, characters).join("");

@@ -4,6 +4,7 @@ import { normalizedBlocks } from "../blocks.js";
 import { ask, el, labelled } from "../dom.js";
 import { blockPlaces, showThreads } from "../editor/comments.js";
 import { matchBlocks } from "../merge.js";
+import { beginning } from "../text/limits.js";
 import { dayAndClock, t } from "../texts.js";
 
 const REFRESH_MS = 20_000;
@@ -114,7 +115,7 @@ export class Comments {
 
   async add(block, excerpt = "") {
     const text = el("textarea", { name: "text", rows: "4", maxlength: TEXT_CHARACTERS_MAX, required: true });
-    const about = excerpt.length > EXCERPT_CHARACTERS ? `${excerpt.slice(0, EXCERPT_CHARACTERS)}…` : excerpt;
+    const about = excerpt.length > EXCERPT_CHARACTERS ? `${beginning(excerpt, EXCERPT_CHARACTERS)}…` : excerpt;
     const send = async () => {
       if (!text.value.trim()) throw new Error(t("comment_empty"));
       return this.api.call("POST", this.path, { version: this.version(), block, text: text.value.trim() });
