@@ -66,6 +66,9 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("article:content_tier", "visibility", _values(public="free", draft="metered locked")),
             StateField("class status-…", "state", WORDPRESS_STATUS),
             StateField("class post-password-required", "password"),
+            StateField(
+                "notice on the page", "visibility", {"it is not published": "draft", "it is not for everyone": "draft"}
+            ),
             StateField("text of the page", "type", {"a list of links": "draft"}),
         ),
         "markdown": (

@@ -61,7 +61,10 @@ _VIETNAMESE_MONTHS = {
     "mười một": 11,
 }
 _MONTH_NAME = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.?"
-_THANG = r"tháng\s+(?P<thang>\d{1,2}|giêng|mười một|mười hai|một|hai|ba|tư|bốn|năm|sáu|bảy|bẩy|tám|chín|mười|chạp)"
+_THANG = (
+    r"(?:tháng\s+|th(?:g\.?)?\s*(?=\d))"
+    r"(?P<thang>\d{1,2}|giêng|mười một|mười hai|một|hai|ba|tư|bốn|năm|sáu|bảy|bẩy|tám|chín|mười|chạp)"
+)
 _YEAR = r"(?P<year>-?\d{2,5})"
 _UNIX_CLOCK = r"(?:(?P<clock>\d{1,2}:\d\d(?::\d\d)?)\s+(?P<zone>[a-z]{1,4}\s+)?)?"
 _DATES = tuple(
@@ -84,6 +87,8 @@ _OFFSET = re.compile(
     r"(?:(?:gmt|utc|múi giờ)\s*)?(?P<sign>[+\u2212-])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?"
     r"(?=\s*(?:$|[()\[\],]))"
 )
+_ZONE_INSIDE = re.compile(r"^(\d{4}-\d\d-\d\d)([+-]\d\d(?:\d\d)?|[A-Z]{3,4})(\d\d:\d\d:\d\d)$")
+"""As NukeViet writes times into its pages: 2024-03-05+0715:30:00, where PHP takes the T for the name of the zone."""
 _MERIDIEM = ("am", "pm", "a.m.", "p.m.")
 _COMMENT = re.compile(r"\((?![^)]*[+-]\s*\d)[^)]*\)|\[[a-z/_]+\]")
 _ASP_NET = re.compile(r"^/date\((\d+)(?:[+-]\d{4})?\)/$")
@@ -153,6 +158,7 @@ def _from_text(text: str) -> ReadTime:
         return ABSENT
     if re.fullmatch(r"\d+(\.0*)?", text):
         return _from_digits(text.partition(".")[0])
+    text = _ZONE_INSIDE.sub(r"\1T\3 \2", text)
     return _from_iso(text) or _from_words(text.casefold())
 
 

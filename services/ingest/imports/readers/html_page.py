@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from itertools import islice
 from typing import Any
 
@@ -24,27 +25,35 @@ from services.ingest.imports.item import (
     one_line,
     parse_old_url,
     read_one,
-    unescaped,
 )
 from services.ingest.imports.limits import check_page
 from services.ingest.imports.markup.addresses import resolve
 from services.ingest.imports.publication import LeftOutError, SourceState
 from services.ingest.imports.readers.page_dates import DATE_CHARACTERS_MAX, DATES, attribute, meta, read_page_time
+from services.ingest.imports.readers.page_head import elements_between, page_author, page_lead, page_title
 from services.ingest.imports.readers.page_layout import open_layout
-from services.ingest.imports.readers.page_media import OF_SITE, MediaMarks, lead_picture, report_lost_pictures
+from services.ingest.imports.readers.page_media import MediaMarks, lead_picture, report_lost_pictures
+from services.ingest.imports.readers.page_text import (
+    AUTHOR_LINE,
+    BelowText,
+    below_text,
+    box_html,
+    first_text,
+    notice,
+    text_box,
+)
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, is_counter_line, read_counter
 from services.ingest.imports.similar_fields import source_state
 from services.ingest.imports.state_fields import WORDPRESS_STATUS
 from services.ingest.imports.text_repair import decode_text, repair_markup, repair_warnings, to_unicode_text
 from services.ingest.imports.warnings import ItemWarning, make_warning
-from shared.articles import Author, Block, Figure, Heading, Paragraph, Source, Table
+from shared.articles import Author, Block, Figure, Paragraph, Source, Table
 from shared.text import inline_html_parts, inline_text
 
 _CAPTIONS = (
     "//figcaption | //*[contains(@class,'aption') or contains(@class,'chuthich') or contains(@class,'chu-thich')]"
     "[not(ancestor::*[contains(@class,'aption')])]"
 )
-_LEADS = "//*[contains(@class,'sapo') or contains(@class,'hometext') or contains(@class,'lead')][normalize-space()]"
 _COUNTERS = "//*[not(*[normalize-space()])][normalize-space()] | //li | //p | //tr | //div[not(.//div)]"
 _DAY = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d)\b")
 _UNAVAILABLE_AFTER = re.compile(r"unavailable_after:\s*([^|]+)", re.IGNORECASE)
@@ -57,7 +66,6 @@ _ERROR_PAGE = re.compile(
     r"|page not found|not found$|access denied$|không tìm thấy trang",
     re.IGNORECASE,
 )
-_AUTHOR_LINE = re.compile(r"Tác giả(?: bài viết)?\s*:\s*(.{2,100})$", re.IGNORECASE)
 _CACHE_FIELDS = ("expires", "pragma", "cache-control", "viewport")
 LINKS_OF_LIST_MIN = 8
 LINKS_READ_MAX = 1_000
@@ -95,25 +103,28 @@ def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
         if one.get("href") and not one.get("href", "").startswith("#"):
             one.set("href", resolve(base, one.get("href", "")))
     counter = read_counter([line for one in tree.xpath(_COUNTERS) for line in _lines(one)])
-    title = _title(tree, linked)
+    box = text_box(tree)
+    title = page_title(tree, linked, box if box is not None else first_text(tree))
     if _ERROR_PAGE.match(title):
         raise LeftOutError("it is an error page of the server", title)
-    at, dates = read_page_time(tree, linked, title)  # before the date line is removed from the text
+    above = [] if box is None else elements_between(tree, title, box)
+    at, dates = read_page_time(tree, linked, title, above)  # before the date line is removed from the text
     captions = _with_figures(tree, base)
-    found = _body(marks, etree.tostring(tree, encoding="unicode", method="html"), base, warnings)
-    lead, found = _lead(tree, title, found)
+    below = BelowText() if box is None else below_text(box)
+    found = _body(marks, tree, box, base, warnings)
+    lead, found = page_lead(tree, title, found, box)
     source, found = _source(found, has_counter=counter is not None)
     byline, found = _byline(found)
-    found = _captions(found, captions)
+    found = [*_captions(found, captions), *_files(below, base)]
     state = replace(state, values={**state.values, "text of the page": _kind_of_text(tree, found)})
-    picture = lead_picture(tree, title, found, base, captions)
+    picture = lead_picture(tree, title, found, base, captions, warnings=warnings)
     carried = [*found, picture] if picture is not None else found
     report_lost_pictures(tree, carried, base, warnings)
     if not found:
         raise FormatError("has no article text")
     if _CONVERTED_MARK in title:
         warnings.append(make_warning("encoding", "has characters that could not be decoded", "title"))
-    author = one_line(_first_name(linked.get("author"))) or meta(tree, "author") or byline
+    author = page_author(tree, linked, byline or below.author)
     section = meta(tree, "article:section") or one_line(linked.get("articleSection"))
     return ImportItem(
         place=place,
@@ -123,7 +134,7 @@ def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
         lead=lead,
         body=found,
         section=section,
-        source=source,
+        source=source or below.source,
         authors=[Author(author)] if author and len(author) <= 150 else [],
         tags=_tags(tree),
         lead_image=picture,
@@ -153,6 +164,7 @@ def _state(tree: Any, linked: dict[str, Any]) -> SourceState:
         "schema.org conditionsOfAccess": linked.get("conditionsOfAccess"),
         "class status-…": " ".join(sorted(statuses - {"publish"})),
         "class post-password-required": "set" if is_protected else "",
+        "notice on the page": notice(tree, classes),
     }
     named = {str(one.get("name") or one.get("property")): one.get("content") for one in tree.xpath("//meta[@content]")}
     others = {name: value for name, value in named.items() if name.lower() not in _CACHE_FIELDS}
@@ -182,7 +194,7 @@ def _kind_of_text(tree: Any, found: list[Block]) -> str:
 def _byline(found: list[Block]) -> tuple[str, list[Block]]:
     """Return the author that a line below the text names, and the other blocks."""
     for block in found[-3:]:
-        named = _AUTHOR_LINE.match(one_line(inline_text(block.html))) if isinstance(block, Paragraph) else None
+        named = AUTHOR_LINE.match(one_line(inline_text(block.html))) if isinstance(block, Paragraph) else None
         if named is not None:
             return named[1].strip(), [one for one in found if one is not block]
     return "", found
@@ -205,32 +217,19 @@ def _decoded(content: bytes) -> tuple[str, list[ItemWarning]]:
     return re.sub(r"^\s*<\?xml[^>]*\?>", "", text), warnings
 
 
-def _title(tree: Any, linked: dict[str, Any]) -> str:
-    """Return the title of the article: not that of the site, which pages have as a heading over their logo as well."""
-    whole = _without_site_name(unescaped(one_line(tree.findtext(".//title"))), tree)
-    site = unescaped(meta(tree, "og:site_name")).casefold()
-    headings = [unescaped(one_line(one.text_content())) for one in tree.xpath(f"//h1[not({OF_SITE})]")]
-    named = [one for one in headings if one and one in whole]
-    given = [unescaped(meta(tree, "og:title")), unescaped(one_line(linked.get("headline")))]
-    others = [unescaped(one_line(one.text_content())) for one in tree.xpath("//h1")]
-    candidates = [one for one in (*given, *named, *headings, whole, *others) if one]
-    if not candidates:
-        raise FormatError("has no title")
-    return next((one for one in candidates if one.casefold() != site), candidates[0])
+def _files(below: BelowText, base: str) -> list[Block]:
+    """Return the files that are attached below the text, as links."""
+    html_of_links = "".join(f'<p><a href="{escape(url)}">{escape(label or url)}</a></p>' for url, label in below.files)
+    return html_to_blocks(html_of_links, base) if html_of_links else []
 
 
-def _without_site_name(title: str, tree: Any) -> str:
-    """Return the title of a page without the name of its site, if that is in its logo: "Bài - Cổng thông tin"."""
-    names = {unescaped(one_line(one.text_content()[:500])).casefold() for one in tree.xpath(f"//*[{OF_SITE}]")}
-    names.add(unescaped(meta(tree, "og:site_name")).casefold())
-    for separator in (" - ", " | ", " – ", " :: ", " » "):
-        head, _, tail = title.rpartition(separator)
-        if head and tail.casefold() in names:
-            return head
-    return title
+def _body(marks: MediaMarks, tree: Any, box: Any, url: str, warnings: list[ItemWarning]) -> list[Block]:
+    """Return the text in its box; if none is known, what the extraction takes for it."""
+    found = [] if box is None else html_to_blocks(marks.restore(box_html(box)), url, warnings)
+    return found or _extracted(marks, etree.tostring(tree, encoding="unicode", method="html"), url, warnings)
 
 
-def _body(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
+def _extracted(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
     import trafilatura  # late: it takes 6 MB, and the editor API rarely imports saved pages
 
     extracted = trafilatura.extract(
@@ -267,21 +266,6 @@ def _with_figures(tree: Any, url: str) -> dict[str, str]:
             one.drop_tree()
     captions.pop("", None)
     return captions
-
-
-def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
-    """Remove the lead and a repeated title from the start of the text, and return the lead."""
-    while (
-        found and isinstance(found[0], Heading | Paragraph) and unescaped(one_line(inline_text(found[0].html))) == title
-    ):
-        found = found[1:]
-    marked = [one_line(one.text_content()) for one in tree.xpath(_LEADS)]
-    lead = next((one for one in (*marked, meta(tree, "og:description"), meta(tree, "description")) if one), "")
-    lead = lead if len(lead) <= 1_000 else ""
-    kept = [
-        one for one in found if not (isinstance(one, Paragraph | Heading) and one_line(inline_text(one.html)) == lead)
-    ]
-    return lead, kept
 
 
 def _source(found: list[Block], *, has_counter: bool) -> tuple[Source | None, list[Block]]:
@@ -334,8 +318,3 @@ def _linked_data(tree: Any) -> dict[str, Any]:
             if isinstance(node, dict) and "Article" in str(node.get("@type")):
                 return node
     return {}
-
-
-def _first_name(value: object) -> object:
-    value = value[0] if isinstance(value, list) and value else value
-    return value.get("name") if isinstance(value, dict) else value

@@ -7,10 +7,9 @@ from services.ingest.imports.item import one_line
 from services.ingest.imports.readers.page_media import OF_SITE, title_element
 from services.ingest.imports.times import ABSENT, ReadTime, read_time
 
-DATES = (
-    "//time | //*[contains(@class,'date') or contains(@class,'time') or contains(@class,'ngay')"
-    " or contains(@class,'Ngay')]"
-)
+_LOWER_CLASS = "translate(@class,'ABCDEFGHIJKLMNOPQRSTUVWXYZ','abcdefghijklmnopqrstuvwxyz')"
+_OF_DATES = ("date", "time", "ngay", "created", "submitted", "published", "posted")
+DATES = "//time | //*[" + " or ".join(f"contains({_LOWER_CLASS},'{one}')" for one in _OF_DATES) + "]"
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _CLOCK_BOX = re.compile(
     r"clock|dong-?ho|today|hien-?tai|current|sidebar|calendar|lich(?:$|[-_ ])|footer|copyright", re.IGNORECASE
@@ -31,19 +30,28 @@ DATE_CHARACTERS_MAX = 80
 
 
 def read_page_time(
-    tree: Any, linked: dict[str, Any], title: str
+    tree: Any, linked: dict[str, Any], title: str, above: list[Any]
 ) -> tuple[ReadTime, list[tuple[str, ReadTime, object]]]:
-    """Return when the page was published, and the fields that were read for it."""
+    """Return when the page was published, and the fields that were read for it.
+
+    Args:
+        tree: The page.
+        linked: Its schema.org article.
+        title: The title of the article.
+        above: The elements between its title and its text, which may have a date without a name.
+    """
     given: list[tuple[str, object]] = [("schema.org datePublished", linked.get("datePublished"))]
     given = [(name, meta(tree, name)) for name in _DATE_FIELDS[:1]] + given
     given += [(name, meta(tree, name)) for name in _DATE_FIELDS[1:]]
-    given += [("itemprop datePublished", attribute(tree, _PUBLISHED))]
+    given += [("itemprop datePublished", attribute(tree, one)) for one in (_PUBLISHED, _PUBLISHED_TEXT)]
     given.extend(("time datetime", one) for one in tree.xpath("//time/@datetime"))
+    given += [("abbr published", attribute(tree, "//abbr[contains(@class,'published')]/@title"))]  # of Blogger
     read = [(name, read_time(value), value) for name, value in given if value]
     found = next((one for _, one, _ in read if one.at is not None), None)
     if found is not None:
         return found, read
-    for one in _shown_dates(tree, title):
+    unnamed = [one for one in above if _LEADING_DATE.match(one_line(one.text_content()[:500])) and not _is_today(one)]
+    for one in [*_shown_dates(tree, title), *unnamed]:
         text_value = one_line(one.text_content())
         shown = read_time(text_value)
         read.append(("date on the page", shown, text_value))
@@ -52,6 +60,8 @@ def read_page_time(
     return ABSENT, read
 
 
+_LEADING_DATE = re.compile(r"(?:\D{1,20}[\s,])?\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d\b")
+_PUBLISHED_TEXT = "//*[@itemprop='datePublished'][not(@content) and not(@datetime)]/text()"
 _PUBLISHED = "//*[@itemprop='datePublished']/@content | //*[@itemprop='datePublished']/@datetime"
 
 
@@ -75,7 +85,9 @@ def _is_today(element: Any) -> bool:
     text = one_line(element.text_content()[:500])
     if len(text) >= DATE_CHARACTERS_MAX or not _YEAR.search(text) or text.lower().startswith(("hôm nay", "today")):
         return True
-    if element.xpath(OF_SITE) or element.xpath("ancestor::footer or ancestor::nav or ancestor::aside"):
+    if element.xpath(OF_SITE) or element.xpath(
+        "ancestor::footer[not(ancestor::article)] or ancestor::nav or ancestor::aside"
+    ):
         return True
     boxes = [element, *element.iterancestors()]
     return any(_CLOCK_BOX.search(f"{one.get('id', '')} {one.get('class', '')}") for one in boxes if one.tag != "body")

@@ -20,6 +20,7 @@ from shared.text import inline_text
 _MARK = re.compile(r"(?:<p>\s*)?\(embedded-medium-(\d+)-of-this-page\)(?:\s*</p>)?")
 _KEPT_ATTRIBUTES = ("src", "data-src", "data-lazy-src", "title", "poster")
 LOST_PICTURES_MAX = 20
+_ICON = re.compile(r"[/_-](?:icons?|clock|print|share|button)[./_-]", re.IGNORECASE)
 ASSET_FOLDERS = (
     *(
         "_files",
@@ -42,8 +43,8 @@ OF_SITE = (
     " or contains(@class,'site-title') or contains(@class,'site-name') or contains(@class,'banner')]"
 )
 """Condition of an element that belongs to the site, not to the article."""
-_FURNITURE = "ancestor::header[not(ancestor::article)] or ancestor::footer or ancestor::nav or ancestor::aside"
-_TITLES = (
+FURNITURE = "ancestor::header[not(ancestor::article)] or ancestor::footer or ancestor::nav or ancestor::aside"
+TITLES = (
     "//h1 | //h2 | //h3 | //*[contains(@class,'itle') or contains(@class,'TieuDe') or contains(@class,'tieude')"
     " or contains(@id,'itle')]"
 )
@@ -111,11 +112,13 @@ def is_saved_beside(url: str) -> bool:
 
 def title_element(tree: Any, title: str) -> Any:
     """Return the element that shows the title of a page; None if there is none."""
-    found = [one for one in tree.xpath(_TITLES) if one_line(one.text_content()[:1_000]) == title]
-    return next((one for one in found if not one.xpath(_FURNITURE)), None)
+    found = [one for one in tree.xpath(TITLES) if one_line(one.text_content()[:1_000]) == title]
+    return next((one for one in found if not one.xpath(FURNITURE)), None)
 
 
-def lead_picture(tree: Any, title: str, blocks: list[Block], base: str, captions: Mapping[str, str]) -> Figure | None:
+def lead_picture(
+    tree: Any, title: str, blocks: list[Block], base: str, captions: Mapping[str, str], *, warnings: list[ItemWarning]
+) -> Figure | None:
     """Return the picture between the title and the text, which the extraction of the text loses."""
     start = title_element(tree, title)
     texts = [one_line(inline_text(one.html))[:60] for one in blocks if isinstance(one, Paragraph)]
@@ -130,8 +133,10 @@ def lead_picture(tree: Any, title: str, blocks: list[Block], base: str, captions
         url = resolve(base, one_line(one.get("src")))
         sizes = [one_line(one.get(name)) for name in ("width", "height")]
         is_small = any(_is_below(size, 100) for size in sizes)
-        if url not in carried and is_usable_picture(url) and not is_small and not one.xpath(_FURNITURE):
-            return image_figure(url, one.get("alt"), captions.get(url) or one.get("alt"), base)
+        if url and url not in carried and not is_small and not _ICON.search(url) and not one.xpath(FURNITURE):
+            figure = image_figure(url, one.get("alt"), captions.get(url) or one.get("alt"), base, warnings)
+            if figure is not None:
+                return figure
     return None
 
 
