@@ -109,5 +109,5 @@ class Firefox:
     def close(self) -> None:
         self._socket.close()
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(START_SECONDS)
         self._profile.cleanup()
