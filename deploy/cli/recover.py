@@ -36,7 +36,6 @@ DECLINED = "recover: stopped; nothing further was changed. Run it again when you
 COUNTING = {
     "other topic": ("stats", "rebuild", "--new-log"),
     "lost records": ("stats", "rebuild", "--lost-records"),
-    "timestamps": ("topics", "apply"),
 }
 """Mismatch of the counts and the log → the command that keeps all counts and continues."""
 
@@ -77,6 +76,18 @@ async def find_partitions(settings: StatsSettings, given: argparse.Namespace) ->
         return None
     found = f"{PAGE_VIEWS.name} has {there} partitions in Kafka, and events are distributed over {wanted}: they wait."
     return Step(found, "adds the others, and the events are sent", ("ingest", "partitions", "add", str(wanted)))
+
+
+async def find_topic_settings(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that sets the configuration of topics that others have created, with Kafka's own one."""
+    async with topic_client(settings.kafka) as client:
+        deviations = await check_topics(client, wanted_topics(settings.replication))
+    wrong = [one for one in deviations if one.is_config]
+    if not wrong:
+        return None
+    found = "\n".join(f"topic {one.topic}: {one.name} is {one.found} instead of {one.wanted}" for one in wrong)
+    consequences = "; ".join(sorted({one.consequence for one in wrong}))
+    return Step(f"{found}\n{consequences}.", "sets what is wanted; partitions and replicas stay", ("topics", "apply"))
 
 
 async def find_counting(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
@@ -140,6 +151,7 @@ async def find_proof(settings: StatsSettings, given: argparse.Namespace) -> Step
 STEPS: tuple[Find, ...] = (
     find_topics,
     find_partitions,
+    find_topic_settings,
     find_counting,
     find_adjustments,
     find_articles,

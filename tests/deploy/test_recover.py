@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.cli import recover
 from services.ingest.collector.partitions_command import create_partitions
 from services.stats.counting.exclusions import reversal_id
 from services.stats.settings import StatsSettings
 from shared.kafka.config import KafkaConfig
-from shared.topics import PAGE_VIEWS, TOPICS, create_topics
+from shared.topic_check import apply_configs, topic_client
+from shared.topics import ARTICLES, PAGE_VIEWS, TOPICS, create_topics, wanted_topics
 from tests.chaos.polling import becomes_true
 
 GIVEN = argparse.Namespace(yes=False, after_restore=False)
@@ -205,3 +207,31 @@ async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics
         return step is not None and step.command == ("stats", "rebuild", "--new-log")
 
     assert await becomes_true(is_found, 60)
+
+
+async def test_topics_that_others_created_are_configured_before_the_counts_are_moved(
+    broker_without_topics: str,
+) -> None:
+    """With Kafka's own configuration nothing is counted, whatever is done to the counts, and states are deleted."""
+    kafka = KafkaConfig(broker_without_topics)
+    settings = StatsSettings(kafka_bootstrap=broker_without_topics, database_url="postgresql://u:x@127.0.0.1:1/x")
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker_without_topics)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 5, 1) for name in (PAGE_VIEWS.name, ARTICLES.name)])
+    await admin.close()
+    await create_topics(kafka, 2, 1)
+    assert await recover.find_topics(settings, GIVEN) is None
+    step = await recover.find_topic_settings(settings, GIVEN)
+    assert step is not None
+    assert step.command == ("topics", "apply")
+    assert "topic page-views: message.timestamp.type is CreateTime instead of LogAppendTime\n" in step.found
+    assert "topic articles: cleanup.policy is delete instead of compact\n" in step.found
+    assert "events would be counted at the times that their senders state" in step.found
+    async with topic_client(kafka) as client:
+        await apply_configs(client, wanted_topics(1))
+
+    async def is_mended() -> bool:
+        return await recover.find_topic_settings(settings, GIVEN) is None
+
+    assert await becomes_true(is_mended, 60)
+    assert recover.STEPS.index(recover.find_topic_settings) < recover.STEPS.index(recover.find_counting)
