@@ -57,6 +57,8 @@ REASONS: Mapping[str, str] = {
     "is not a feed: its first element is {name}": "không phải nguồn tin: phần tử đầu là {name}",
     "is a JSON Feed, which is not read; import the RSS or Atom feed of the portal": "là JSON Feed, không đọc được; "
     "hãy nhập nguồn RSS hoặc Atom của trang",
+    "is JSON, but neither of Ghost, NukeViet nor ninjs; docs/importing.md says what to export": "là JSON, nhưng không "
+    "phải của Ghost, NukeViet hay ninjs; docs/importing.md cho biết cần xuất gì",
     "is not ninjs: items is not a list": "không phải ninjs: items không phải danh sách",
     "is not a NukeViet table export: it has no table …_news_rows": "không phải bản xuất bảng của NukeViet: thiếu bảng "
     "…_news_rows",

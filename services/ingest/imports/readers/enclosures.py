@@ -71,23 +71,24 @@ def _files(item: etree._Element) -> Iterator[EnclosedFile]:
         elif one.tag == ATOM_LINK and one.get("rel") == "enclosure":
             yield _file(one, "href")
         elif one.tag == f"{MEDIA}content":
-            yield from _media([one], item)
+            yield from _media([one], item, item)
         elif one.tag == f"{MEDIA}group":
-            yield from _media(list(one.iter(f"{MEDIA}content")), one)
+            yield from _media(list(one.iter(f"{MEDIA}content")), one, item)
 
 
-def _media(contents: list[etree._Element], around: etree._Element) -> Iterator[EnclosedFile]:
+def _media(contents: list[etree._Element], around: etree._Element, item: etree._Element) -> Iterator[EnclosedFile]:
     """Yield one picture and one other file of the forms of the same object, which a group has."""
-    found = [_media_content(one, around) for one in contents]
+    found = [_media_content(one, around, item) for one in contents]
     pictures = [one for one in found if one.is_picture]
     if pictures:
         yield max(pictures, key=lambda one: one.width)
     yield from [one for one in found if not one.is_picture][:1]
 
 
-def _media_content(element: etree._Element, around: etree._Element) -> EnclosedFile:
+def _media_content(element: etree._Element, around: etree._Element, item: etree._Element) -> EnclosedFile:
     def text(name: str) -> str:
-        return next((found for one in (element, around) if (found := html_to_line(one.findtext(f"{MEDIA}{name}")))), "")
+        boxes = (element, around, item)  # the item's hold for all of its media
+        return next((found for one in boxes if (found := html_to_line(one.findtext(f"{MEDIA}{name}")))), "")
 
     given = _file(element, "url")
     title, width = html_to_line(element.findtext(f"{MEDIA}title")), one_line(element.get("width"))
@@ -115,6 +116,23 @@ def picture_figures(pictures: list[EnclosedFile], base: str, warnings: list[Item
         if figure is not None:
             found.append(msgspec.structs.replace(figure, credit=one.credit[:200]) if one.credit else figure)
     return found
+
+
+def with_pictures(body: list[Block], figures: list[Figure]) -> tuple[Figure | None, list[Block]]:
+    """Return the picture above a text, and the text with those of the others that it does not show.
+
+    The picture with which the text begins is not shown twice.
+    """
+    first = body[0] if len(body) > 1 and isinstance(body[0], Figure) else None
+    lead = figures[0] if figures else None
+    if lead is not None and first is not None and _url(first) == _url(lead):
+        lead, body = (first if first.caption and not lead.caption else lead), body[1:]
+    shown = {_url(one) for one in body if isinstance(one, Figure)} | {_url(lead)}
+    return lead, [*body, *(one for one in figures[1:] if _url(one) not in shown)]
+
+
+def _url(figure: Figure | None) -> str | None:
+    return figure.image.url if figure is not None and figure.image is not None else None
 
 
 def linked_files(files: list[EnclosedFile], base: str, warnings: list[ItemWarning]) -> list[Block]:

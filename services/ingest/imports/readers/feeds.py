@@ -34,7 +34,7 @@ from services.ingest.imports.item import (
     unescaped,
 )
 from services.ingest.imports.markup.addresses import split_address
-from services.ingest.imports.readers.enclosures import enclosed, linked_files, picture_figures
+from services.ingest.imports.readers.enclosures import enclosed, linked_files, picture_figures, with_pictures
 from services.ingest.imports.readers.wordpress import (
     EXPORT_NAMESPACE,
     PARTS,
@@ -47,7 +47,7 @@ from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, is_cut_o
 from services.ingest.imports.similar_fields import source_state
 from services.ingest.imports.times import read_first, read_time
 from services.ingest.imports.warnings import ItemWarning, make_warning
-from shared.articles import Author, Block, Figure
+from shared.articles import Author
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
@@ -72,6 +72,9 @@ _NO_FEEDS = {
     "opml": "is an OPML list of feeds, not a feed",
     "html": "is an HTML page, not a feed; give it the extension .html, or set --format html",
 }
+FEEDBURNER_LINK = "{http://rssnamespace.org/feedburner/ext/1.0}origLink"
+"""The address of an item at its portal; its link counts the clicks at FeedBurner."""
+_FLARE = re.compile(r'<div class="feedflare">(?:(?!<div).){0,5000}?</div>', re.DOTALL)
 _FEEDS = ("rss", "RDF", "feed")
 RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 ITUNES_BLOCK = "{http://www.itunes.com/dtds/podcast-1.0.dtd}block"
@@ -192,12 +195,6 @@ def _others(item: etree._Element) -> dict[str, object]:
     }
 
 
-def _with_pictures(body: list[Block], figures: list[Figure]) -> list[Block]:
-    """Return a text with the pictures besides the first one, which is above it, if it does not show them."""
-    shown = {one.image.url for one in body if isinstance(one, Figure) and one.image is not None}
-    return [*body, *(one for one in figures[1:] if one.image is not None and one.image.url not in shown)]
-
-
 def _rss_link(item: etree._Element, base: str, warnings: list[ItemWarning]) -> tuple[str, str]:
     """Return the GUID of an item of RSS and its address, which is one of them if the other is missing."""
     guid, about = _rss_text(item, "guid"), item.get(RDF_ABOUT, "")
@@ -229,10 +226,12 @@ def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     dates = {"pubDate": _rss_text(item, "pubDate"), "dc:date": item.findtext(DC_DATE)}
     at = read_first(*dates.values(), item.findtext(f"{DC_TERMS}issued"), item.findtext(f"{DC_TERMS}created"))
     warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
-    body = html_to_blocks(content or summary, item.base or link or base_url, warnings)
+    html = _FLARE.sub("", content or summary)
+    body = html_to_blocks(html, item.base or link or base_url, warnings)
     pictures, files = enclosed(item)
     figures = picture_figures(pictures, link or base_url, warnings)
-    body = [*_with_pictures(body, figures), *linked_files(files, link, warnings)]
+    lead_image, body = with_pictures(body, figures)
+    body = [*body, *linked_files(files, link, warnings)]
     title = title_or_first_words(unescaped(html_to_line(raw_title)), body, warnings)
     return ImportItem(
         place=place,
@@ -246,8 +245,8 @@ def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
         authors=[Author(author)] if author and "@" not in author else [],
         published_at=at.at,
         date_precision=at.precision,
-        old_urls=parse_old_url(link),
-        lead_image=figures[0] if figures else None,
+        old_urls=parse_old_url(one_line(item.findtext(FEEDBURNER_LINK)) or link),
+        lead_image=lead_image,
         state=state,
         warnings=warnings,
     )
@@ -301,7 +300,8 @@ def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
         warnings.append(make_warning("file", f"is a file, not a text: {shown}", "content"))
     pictures, files = enclosed(entry)
     figures = picture_figures(pictures, base, warnings)
-    body = [*_with_pictures(body, figures), *linked_files(files, base, warnings)]
+    lead_image, body = with_pictures(body, figures)
+    body = [*body, *linked_files(files, base, warnings)]
     title = title_or_first_words(title, body, warnings)
     return ImportItem(
         place=place,
@@ -315,8 +315,8 @@ def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
         authors=[Author(one) for one in names if one],
         published_at=at.at,
         date_precision=at.precision,
-        old_urls=parse_old_url(link) if split_address(link).path else [],
-        lead_image=figures[0] if figures else None,
+        old_urls=parse_old_url(link or entry.findtext(f"{BLOGGER}filename")),
+        lead_image=lead_image,
         state=state,
         warnings=warnings,
     )

@@ -100,6 +100,10 @@ def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -
     in_name = _FILE_DATE.search(name)  # Jekyll
     url = jekyll_address(one_line(fields.get("url") or fields.get("permalink")), fields, in_name)
     external_id = one_line(fields.get("id")) or (url if parse_old_url(url) else name)
+    if (
+        "/" in url.strip("/") and not url.startswith("/") and "://" not in url
+    ):  # Hexo and Hugo: from the root of the site
+        url = f"/{url}"
     state = leave_out(_markdown_state(fields, name), one_line(fields.get("title")), external_id)
     heading = _FIRST_HEADING.match(text)
     heading_text = (heading[1] or heading[2]) if heading is not None else ""

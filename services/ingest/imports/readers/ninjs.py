@@ -44,6 +44,9 @@ def read_ninjs(content: Content, name: str, context: ReadContext | None = None) 
     head = file.content[:2_000]
     if b"jsonfeed.org" in head:
         raise FormatError("is a JSON Feed, which is not read; import the RSS or Atom feed of the portal")
+    has_ids = any(file.content.find(name) >= 0 for name in (b'"uri"', b'"guid"')) and b'"rendered"' not in head
+    if not has_ids and file.content.find(b":") >= 0:  # such as of WordPress's or Drupal's API
+        raise FormatError("is JSON, but neither of Ghost, NukeViet nor ninjs; docs/importing.md says what to export")
     read = repaired(lambda one, place, found: read_ninjs_item(one, place, found, base_url))
     is_list = head.lstrip()[:1] == b"[" or b'"items"' in head.partition(b"[")[0]
     if not is_list:

@@ -59,3 +59,11 @@ def test_enclosed_picture_may_be_a_plain_element() -> None:
     """Portals of the region name the picture of an item in an element without a namespace."""
     for element in ("<image>/a.jpg</image>", "<image><url>/a.jpg</url></image>", "<thumb>/a.jpg</thumb>"):
         assert item(element) == ("/a.jpg", [])
+
+
+def test_enclosed_texts_beside_a_picture_are_those_of_the_picture() -> None:
+    """Caption and credit of an item hold for its pictures, unless these have their own."""
+    texts = "<media:description>Chợ</media:description><media:credit>Tâm</media:credit>"
+    content = f'<media:group><media:content url="/a.jpg" medium="image"/></media:group>{texts}'
+    ((picture,), _) = enclosed(etree.fromstring(f"<item {MEDIA}>{content}</item>"))
+    assert (picture.caption, picture.credit) == ("Chợ", "Tâm")

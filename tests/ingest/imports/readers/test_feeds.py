@@ -91,3 +91,38 @@ def test_read_atom_file_in_content_is_no_text() -> None:
     )
     (item,) = read_content("a.atom", text.encode())
     assert (item.body, [one.kind for one in item.warnings]) == ([], ["file"])
+
+
+def test_read_rss_address_of_feedburner_is_that_of_the_portal() -> None:
+    """FeedBurner's link is not what the portal redirects, and its buttons are not part of the text."""
+    namespace = "http://rssnamespace.org/feedburner/ext/1.0"
+    item = rss_item(
+        "<title>A</title><link>http://feedproxy.example/~r/x/~3/a.html</link><description>&lt;p&gt;Chữ.&lt;/p&gt;"
+        '&lt;div class="feedflare"&gt;&lt;img src="http://feeds.example/~ff/x"&gt;&lt;/div&gt;</description>'
+        f'<f:origLink xmlns:f="{namespace}">http://cu.example/2024/a.html</f:origLink>'
+    )
+    assert (item.old_urls, item.body) == (["/2024/a.html"], [Paragraph("Chữ.")])
+    assert "/~r/x/~3/a.html" in item.external_id
+
+
+def test_read_rss_picture_with_which_the_text_begins_is_shown_once() -> None:
+    """The enclosed picture is above the text, and not at its beginning again."""
+    item = rss_item(
+        "<title>A</title><link>https://cu.example/a</link><description>"
+        '&lt;img src="https://cu.example/a.jpg" alt="Bão"&gt;'
+        '&lt;p&gt;Chữ.&lt;/p&gt;</description><enclosure type="image/jpeg" url="https://cu.example/a.jpg"/>'
+    )
+    assert item.lead_image is not None
+    assert (item.lead_image.caption, item.body) == ("Bão", [Paragraph("Chữ.")])
+
+
+def test_read_atom_backup_of_blogger_has_the_old_addresses() -> None:
+    """Google Takeout writes no links, but the paths of the posts."""
+    blogger = "http://schemas.google.com/blogger/2018"
+    entry = (
+        "<id>tag:blogger.com,1999:blog-1.post-1</id><b:type>POST</b:type><b:status>LIVE</b:status><title>A</title>"
+        '<content type="html">x</content><b:filename>/2024/03/khai-hoi.html</b:filename>'
+    )
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom" xmlns:b="{blogger}"><entry>{entry}</entry></feed>'
+    (item,) = read_content("feed.atom", feed.encode())
+    assert item.old_urls == ["/2024/03/khai-hoi.html"]

@@ -65,3 +65,9 @@ def test_read_markdown_file_about_its_folder_is_left_out() -> None:
     """A README without front matter is no page."""
     (item,) = read_content("README.md", b"# Kho\n\nx\n")
     assert isinstance(item, LeftOutItem)
+
+
+def test_read_markdown_permalink_without_a_slash_is_an_old_address() -> None:
+    """Addresses of Hexo and Hugo start at the root of the site; the ID of the page stays the same."""
+    (page,) = read_content("a.md", b"---\ntitle: A\npermalink: tin/bai.html\n---\nx\n")
+    assert (page.old_urls, page.external_id) == (["/tin/bai.html"], "a.md")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.imports.item import ImportItem, LeftOutItem
+from services.ingest.imports.item import FormatError, ImportItem, LeftOutItem
 from services.ingest.imports.readers.ninjs import read_ninjs
 from shared.articles import Figure
 from tests.ingest.imports.samples import outcome
@@ -66,3 +66,17 @@ def test_read_ninjs_left_out_item_has_its_id() -> None:
     assert isinstance(item, LeftOutItem)
     assert (item.external_id, item.title) == ("urn:n:1", "Tựa")
     assert isinstance(read(), ImportItem)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"nid":[{"value":1}],"title":[{"value":"x"}]}]',
+        b'{"jsonapi":{"version":"1.0"},"data":[{"type":"node--article","id":"a"}]}',
+        b'[{"id":12,"guid":{"rendered":"https://x.example/?p=12"},"status":"draft","title":{"rendered":"A"}}]',
+    ],
+)
+def test_read_ninjs_answers_of_other_systems_are_refused_as_a_whole(content: bytes) -> None:
+    """JSON of the APIs of Drupal and WordPress is refused by its kind, not by a field that each item lacks."""
+    with pytest.raises(FormatError, match="neither of Ghost, NukeViet nor ninjs"):
+        list(read_ninjs(content, "a.json"))
