@@ -1,6 +1,7 @@
 """Responses about people, their sessions and rights."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -140,8 +141,17 @@ def shown_grants(grants: frozenset[Grant]) -> list[GrantShown]:
     return [GrantShown(one.scope, one.site or None, one.section or None) for one in sorted(grants)]
 
 
+class SentForm(msgspec.Struct, omit_defaults=True):
+    """A form of a page: begun by this request, pending in another process, or answered."""
+
+    state: Literal["begun", "pending", "answered"]
+    answer: str | None = None
+    """The path to which it led."""
+
+
 ACCOUNT_TYPES = (
     Me,
+    SentForm,
     TotpSecret,
     RecoveryCodes,
     NewSession,

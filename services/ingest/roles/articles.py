@@ -39,6 +39,7 @@ from services.ingest.api import (
     preview_routes,
     public_article_routes,
     section_routes,
+    sent_form_routes,
     session_routes,
     tag_routes,
     webhook_routes,
@@ -137,6 +138,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(preview_routes.router)
     api.include_router(webhook_routes.router)
     api.include_router(me_routes.router)
+    api.include_router(sent_form_routes.router)
     api.include_router(oidc_routes.router)
     api.include_router(session_routes.router)
     api.include_router(people_routes.router)

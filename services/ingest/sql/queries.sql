@@ -279,6 +279,15 @@ SELECT fingerprint, status, headers, body FROM ingest.idempotency_keys WHERE tok
 INSERT INTO ingest.idempotency_keys (token, key, fingerprint, status, headers, body)
 VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 
+-- name: delete_response
+DELETE FROM ingest.idempotency_keys WHERE token = $1 AND key = $2
+
+-- name: forget_sent_forms
+-- What a person sends again after that is another matter; a process that has died answers nothing.
+DELETE FROM ingest.idempotency_keys
+WHERE token = $1 AND key LIKE 'sent form %'
+    AND created_at < now() - CASE status WHEN 102 THEN interval '1 minute' ELSE interval '30 seconds' END
+
 -- name: delete_old_responses
 DELETE FROM ingest.idempotency_keys WHERE created_at < now() - interval '7 days'
 

@@ -77,6 +77,8 @@ OWN_ACCOUNT = {
     "PUT /me/totp": 422,
     "DELETE /me/totp": 422,
     "POST /me/recovery-codes": 422,
+    "PUT /me/sent-forms/{form}": 200,
+    "DELETE /me/sent-forms/{form}": 204,
     "GET /sessions": 200,
     "DELETE /sessions/current": 204,
     "DELETE /sessions/others": 204,
