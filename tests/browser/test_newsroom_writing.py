@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,7 +120,10 @@ def test_double_click_saves_once(open_page: Opener, newsroom: NewsroomPage) -> N
     """Two clicks on the button send one form; the page stays, with the version that was made."""
     page = open_page()
     write(page, " xong")
+    is_clicked = threading.Event()
+    newsroom.after_saves.append(lambda: until(is_clicked.is_set))  # a slow page would click after the answer
     page.dblclick("button[value=save]")
+    is_clicked.set()
     until(lambda: "lưu bản 2" in state(page))
     page.keyboard.press("Control+s")
     until(lambda: "lưu bản 3" in state(page))
