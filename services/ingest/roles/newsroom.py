@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from services.ingest.newsroom import (
@@ -27,6 +28,7 @@ from services.ingest.newsroom import (
 )
 from services.ingest.newsroom.api_client import HttpTransport
 from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom, show_missing
+from services.ingest.newsroom.unread_uploads import UnreadUploads
 from services.ingest.settings import IngestSettings
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.role import Process, Role
@@ -53,7 +55,11 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *banners.ROUTES,
         *media.ROUTES,
     ]
-    app = Starlette(routes=routes, exception_handlers={**EXCEPTION_HANDLERS, HTTPException: show_missing})
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(UnreadUploads)],
+        exception_handlers={**EXCEPTION_HANDLERS, HTTPException: show_missing},
+    )
     app.state.newsroom = newsroom
     return app
 
