@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 from deploy.cli.words import LOCAL, PROGRAM
 from deploy.local import bootstrap
 from deploy.local.bootstrap import NOT_READY, home
+from deploy.local.readiness import read_problems
 from deploy.local.state import read_environment, read_state
 
 STATE_SECONDS = 2.0
 DOWN_SECONDS = 90.0
+SERVICE_PARTS = ("ingest", "articles", "stats", "render")
+"""The parts that answer at `/readyz`."""
 NOTHING_NEEDED = ("down",)
 """Without a running installation, their work is done already."""
 LOG_LINES = 40
@@ -33,7 +36,7 @@ def parser(verb: str, *, add_help: bool = True) -> argparse.ArgumentParser:
     """Return the parser of a verb's arguments."""
     own = argparse.ArgumentParser(prog=f"{PROGRAM} {verb}", description=LOCAL[verb].help, add_help=add_help)
     if verb == "status":
-        own.add_argument("--json", action="store_true", help="print the state file")
+        own.add_argument("--json", action="store_true", help="print the state file, with what the services answer now")
     if verb == "logs":
         own.add_argument("part", nargs="*", help="such as stats; default: all")
         own.add_argument("-f", "--follow", action="store_true", help="print what is written from now on, until Ctrl-C")
@@ -74,7 +77,7 @@ def _print_running(verb: str, url: str) -> int:
     if verb == "up" and not _wait_until_started():
         print(f"{PROGRAM}: the other start failed; see {home() / 'logs/supervisor.log'}")
         return 1
-    reasons = [f"{name} ({reason})" for name, reason in (read_state(home()) or {}).get("not_ready", {}).items()]
+    reasons = [f"{name} ({reason})" for name, reason in _with_readiness(read_state(home()) or {})["not_ready"].items()]
     but = f", but not ready: {'; '.join(reasons)}" if reasons else ""
     other = os.environ.get("PRESSTALLY_PORT", "")
     keeps = "" if other in ("", str(urlsplit(url).port or 80)) else f", not on port {other}: `{PROGRAM} down` stops it"
@@ -190,16 +193,33 @@ def _status(*, is_json: bool) -> int:
     if state is None:
         print(f"{PROGRAM}: starting at {home()}")
         return 0
+    state = _with_readiness(state)
     if is_json:
         print(json.dumps(state, indent=2))
         return 0
-    not_ready: dict[str, str] = state.get("not_ready", {})
+    not_ready: dict[str, str] = state["not_ready"]
     print(f"{PROGRAM}: running at {state['url']} ({home()}), {_readiness(state, not_ready)}")
     print(f"  {'part':<18}{'port':>6}{'process':>9}")
     for name in [*state["parts"], *(one for one in state["ports"] if one not in state["parts"])]:
         port, pid = state["ports"].get(name, ""), state["parts"].get(name, "")
         print(f"  {name:<18}{port:>6}{pid:>9}  {not_ready.get(name, '')}".rstrip())
     return 0
+
+
+def _with_readiness(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state with what the services answer now; that of a start, which has no answer yet, as it is.
+
+    The supervisor asks only until all have been ready once.
+    """
+    found: dict[str, str] = dict(state.get("not_ready", {}))
+    if state.get("ready") or found:
+        ports = {name: port for name, port in state["ports"].items() if name in SERVICE_PARTS}
+        answered = {name: read_problems(f"http://127.0.0.1:{port}/readyz").problems for name, port in ports.items()}
+        found = {
+            **{name: reason for name, reason in found.items() if name not in answered},
+            **{name: "; ".join(problems) for name, problems in answered.items() if problems},
+        }
+    return {**state, "ready": bool(state.get("ready") or state.get("not_ready")) and not found, "not_ready": found}
 
 
 def _readiness(state: dict[str, Any], not_ready: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from deploy.local.bootstrap import NOT_READY
-from deploy.local.commands import _relay
+from deploy.local.commands import _print_running, _relay, _status, _with_readiness
 from deploy.local.readiness import Problems, describe_not_ready, read_problems
 from deploy.local.stack import SERVICES, START_SECONDS, STORE_SECONDS, Stack
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
@@ -201,6 +201,48 @@ def test_second_up_reports_what_is_not_ready(not_ready: dict[str, str], code: in
     assert done.returncode == code
     assert done.stdout.startswith("presstally: already running at http://localhost:1")
     assert (DECISION in done.stdout) == bool(not_ready)
+
+
+@pytest.mark.parametrize("was_ready", [True, False])
+@pytest.mark.parametrize(("response", "reason"), [(READY, ""), (WAITING, DECISION)], ids=["ready", "waiting"])
+def test_status_says_what_services_answer_now(
+    readiness: Readiness,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    was_ready: bool,
+    response: dict[str, Any],
+    reason: str,
+) -> None:
+    """The state file is of the start; a service that stopped counting since is named, and one that is mended is not."""
+    monkeypatch.setenv("PRESSTALLY_HOME", str(tmp_path))
+    readiness.answer(response)
+    before = {"ready": was_ready, "not_ready": {} if was_ready else {"stats": "counter: at the start"}}
+    state_file(tmp_path, parts={"kafka": 1, "stats": 2}, ports={"kafka": 3, "stats": readiness.port}, **before)
+    assert _status(is_json=False) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith("not ready: stats" if reason else ", ready")
+    assert lines[-1] == f"  stats             {readiness.port:>6}        2  {reason}".rstrip()
+    assert _status(is_json=True) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert (state["ready"], state["not_ready"]) == (not reason, {"stats": reason} if reason else {})
+    with (tmp_path / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert _print_running("up", "http://localhost:1") == (NOT_READY if reason else 0)
+    assert reason in capsys.readouterr().out
+
+
+def test_status_of_a_start_does_not_ask_services() -> None:
+    """What has not been started is no fault."""
+    starting = {
+        "url": "http://localhost:1",
+        "parts": {"stats": 2},
+        "ports": {"stats": 1},
+        "ready": False,
+        "not_ready": {},
+    }
+    assert _with_readiness(starting) == starting
 
 
 def test_running_installation_reports_services_that_become_ready(
