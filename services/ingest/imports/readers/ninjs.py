@@ -32,7 +32,8 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author, Figure, Source
 
 _HAS_EMBARGO = re.compile(
-    r"embargo|not for (?:publication|release)|hold for release|không (?:đăng|phát hành|phổ biến)|lưu hành nội bộ",
+    r"embargo|(?:not for|do not|not to be|hold for|hold until) (?:publi|releas)|hold (?:for|until)\b"
+    r"|(?:không|cấm|chưa|chỉ) (?:được )?(?:đăng|phát hành|phổ biến|công bố)(?! lại)|(?:lưu hành|dùng|tham khảo) nội bộ",
     re.IGNORECASE,
 )
 

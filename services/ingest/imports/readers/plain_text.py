@@ -24,8 +24,9 @@ _COUNTER_TITLE = re.compile(
     r"^(?:thống kê(?: (?:lượt|website))?|lượt|số lượt|bộ đếm)(?: truy cập)?\s*:?$", re.IGNORECASE
 )
 _COUNTER_LINE = re.compile(
-    r"^[\W_]*(?P<name>đang (?:online|trực tuyến|truy cập|xem)|hôm nay|trong tuần|tuần này|tất cả"
-    r"|tổng(?: số)?(?: lượt)?(?: truy cập)?|(?:số )?lượt truy cập|máy chủ tìm kiếm|khách viếng thăm|khách(?: online)?"
+    r"^[\W_]*(?P<name>(?:đang )?trực tuyến|đang (?:online|truy cập|xem)|hôm nay|trong tuần|tuần này|tất cả"
+    r"|tổng(?: số)?(?: lượt)?(?: truy cập)?|(?:số )?lượt truy cập|số người truy cập"
+    r"|máy chủ tìm kiếm|khách viếng thăm|khách(?: online)?"
     r"|thành viên(?: online)?|hôm qua|tuần trước|tháng (?:hiện tại|này|trước)|trong tháng"
     r"|năm (?:nay|này|trước)|trong năm|đã truy cập|người dùng online)"
     r"\s*:?\s*(?P<number>\d[\d.,\s]*)(?:\s*(?:lượt|người))?$",
@@ -33,6 +34,7 @@ _COUNTER_LINE = re.compile(
 )
 _COUNTER_NAMES = {
     "đang": "online",
+    "trực": "online",
     "hôm nay": "today",
     "trong tuần": "week",
     "tuần này": "week",

@@ -80,3 +80,20 @@ def test_read_ninjs_answers_of_other_systems_are_refused_as_a_whole(content: byt
     """JSON of the APIs of Drupal and WordPress is refused by its kind, not by a field that each item lacks."""
     with pytest.raises(FormatError, match="neither of Ghost, NukeViet nor ninjs"):
         list(read_ninjs(content, "a.json"))
+
+
+@pytest.mark.parametrize(
+    ("field", "note", "expected"),
+    [
+        ("ednote", "Cấm phát hành trước 5/3/2030", "draft"),
+        ("ednote", "Chỉ đăng sau 17 giờ", "draft"),
+        ("ednote", "Chưa công bố", "draft"),
+        ("ednote", "Do not publish before Monday", "draft"),
+        ("usageterms", "Chỉ dùng nội bộ", "draft"),
+        ("ednote", "Bản sửa lần hai, thay ảnh", "public"),
+        ("usageterms", "Không được đăng lại nếu không ghi nguồn", "public"),
+    ],
+)
+def test_read_ninjs_note_that_forbids_publication_makes_a_draft(field: str, note: str, expected: str) -> None:
+    """Agencies write embargoes as notes, also in Vietnamese."""
+    assert outcome(read(**{field: note})) == expected

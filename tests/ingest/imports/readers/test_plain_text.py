@@ -94,3 +94,14 @@ def test_read_saved_page_invalid_text_is_rejected_with_reason(text: str, message
     """A text that is not a page is rejected, naming what is missing or too long."""
     with pytest.raises(PageError, match=message):
         read_saved_page(text)
+
+
+def test_counter_with_other_names_is_no_text() -> None:
+    """The block of other portals is read, and the source is the line before it."""
+    for block, expected in (
+        ("Lượt truy cập: 1.490.782\nTrực tuyến: 20", SavedCounter(online=20, total=1_490_782)),
+        ("Số người truy cập: 1 490 782", SavedCounter(total=1_490_782)),
+    ):
+        page = read_saved_page(f"Khai hội\nLàng mở hội.\nBà con về dự.\nNguồn: TTXVN\n{block}\n")
+        assert page.counter == expected
+        assert (page.source and page.source.name, len(page.body)) == ("TTXVN", 1)
