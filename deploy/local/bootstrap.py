@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def check_java() -> None:
                 JAVA_MIN, java, found.group(1) if found else "not usable"
             )
         )
-    if shutil.which("mvn") is None and not jars_folder().exists():
+    if shutil.which("mvn") is None and (not jars_folder().exists() or damaged_jar(jars_folder()) is not None):
         raise SetupError("Maven is needed to download Kafka and was not found; on Debian: apt install maven")
 
 
@@ -270,13 +271,22 @@ def _create_environment(venv: Path, lock: Path, stamp: str) -> None:
 
 
 def fetch_jars() -> None:
-    """Download Kafka with Maven, once."""
+    """Download Kafka with Maven, once; again if a file is damaged, as after a power failure or on a bad disk."""
     folder = jars_folder()
-    if folder.exists() or os.environ.get("KAFKA_BOOTSTRAP"):
+    if os.environ.get("KAFKA_BOOTSTRAP") or (folder.exists() and damaged_jar(folder) is None):
         return
     with only_installer():
-        if not folder.exists():
-            _download_jars(folder)
+        damaged = damaged_jar(folder)
+        if damaged is not None:
+            print(f"presstally: {damaged} is damaged", flush=True)
+        elif folder.exists():
+            return
+        _download_jars(folder)
+
+
+def damaged_jar(folder: Path) -> Path | None:
+    """Return a jar that is cut off or empty, or None."""
+    return next((jar for jar in sorted(folder.glob("*.jar")) if not zipfile.is_zipfile(jar)), None)
 
 
 def _download_jars(folder: Path) -> None:
@@ -296,6 +306,10 @@ def _download_jars(folder: Path) -> None:
             ],
             "Kafka could not be downloaded",
         )
+        damaged = damaged_jar(unfinished)
+        if damaged is not None:
+            raise SetupError(f"Maven has a damaged {damaged.name}; remove it from ~/.m2/repository and try again")
+        shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
 
 

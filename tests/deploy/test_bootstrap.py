@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,24 @@ def test_two_commands_create_one_environment(clone: Path) -> None:
     assert [process.wait(60) for process in running] == [0, 0], outputs(clone)
     assert outputs(clone).count("installing Python packages") == 1
     assert subprocess.run([clone / ".venv/bin/python", "-c", ""], check=False).returncode == 0
+
+
+def test_damaged_kafka_is_downloaded_again(clone: Path) -> None:
+    """A jar that a power failure has cut off is named and replaced; with none of them nothing is downloaded."""
+    (clone / "released").touch()
+    environment = {"PATH": f"{clone / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone)}
+    environment |= {"CALLS": str(clone / "calls"), "RELEASED": str(clone / "released"), "PRESSTALLY_HOME": str(clone)}
+
+    def fetch() -> str:
+        command = [sys.executable, "-c", FETCH]
+        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=True).stdout
+
+    fetch()
+    (folder,) = (clone / ".local-cache").glob("kafka-jars-*")
+    with zipfile.ZipFile(folder / "whole.jar", "w") as jar:
+        jar.writestr("a", "b")
+    assert fetch() == ""
+    (folder / "kafka-clients.jar").write_bytes((folder / "whole.jar").read_bytes()[:40])
+    assert f"presstally: {folder / 'kafka-clients.jar'} is damaged\n" in fetch()
+    assert not (folder / "kafka-clients.jar").exists()
+    assert (clone / "calls").read_text().count("\n") == 2
