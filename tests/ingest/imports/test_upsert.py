@@ -1,6 +1,6 @@
 """Drafts of an import in Postgres: new articles, next versions, and opening balances."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from services.ingest.articles.opening_balances import set_opening_balance
+from services.ingest.articles.store import read_article, save_change
+from services.ingest.articles.workflow import schedule_article
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, upsert_draft
 from shared.articles import Article, Paragraph, updated_at
@@ -79,6 +81,22 @@ async def test_same_import_leaves_edits_also_if_another_article_has_its_old_url(
     await pool.execute("UPDATE ingest.articles SET content = $2 WHERE id = $1", edited.id, content)
     again = await upsert(pool, fields, publish=publish)
     assert (again.change, again.article.title, len(again.warnings)) == ("unchanged", "Tựa của ban biên tập", 1)
+
+
+@pytest.mark.parametrize("is_of_editors", [True, False])
+async def test_import_moves_its_own_schedule_and_none_of_editors(pool: asyncpg.Pool, is_of_editors: bool) -> None:
+    """A later time of the source replaces the time that an import has set, and never one that editors chose."""
+    due, later = NOW + timedelta(days=2), NOW + timedelta(days=3)
+    times: dict[str, Any] = {} if is_of_editors else {"publish_at": due}
+    first = await upsert(pool, times, publish=not is_of_editors)
+    if is_of_editors:
+        async with pool.acquire() as connection, connection.transaction():
+            stored = await read_article(connection, first.article.id, for_update=True)
+            assert stored is not None
+            head = msgspec.structs.replace(stored.head, state="approved", publish_at=due)
+            await save_change(connection, stored, schedule_article(stored, head, NOW), Actor("Bình"))
+    await upsert(pool, {"title": "Tựa mới", "publish_at": later}, publish=True)
+    assert await pool.fetchval("SELECT scheduled_for FROM ingest.articles") == (due if is_of_editors else later)
 
 
 async def test_upsert_draft_of_killed_article_is_refused(pool: asyncpg.Pool) -> None:

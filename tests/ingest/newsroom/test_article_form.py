@@ -28,6 +28,8 @@ def test_each_field_comes_back_as_it_was() -> None:
     sent = sent_fields(form, list(ARTICLE), ZONE)
     assert sent["authors"] == ARTICLE["authors"]
     assert (sent["source"], sent["seo"], sent["tags"]) == (ARTICLE["source"], ARTICLE["seo"], ARTICLE["tags"])
+    preferred = {**ARTICLE["seo"], "canonical": "https://namdinh.example/cho-con"}
+    assert sent_fields(article_form({**ARTICLE, "seo": preferred}, ZONE), ["seo"], ZONE)["seo"] == preferred
     assert sent["publish_at"] == "2026-12-01T07:00:00+07:00"
     assert (sent["title"], sent["priority"]) == ("Chợ Cồn", 3)
 

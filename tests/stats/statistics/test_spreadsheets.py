@@ -41,6 +41,7 @@ def test_workbook_texts_are_texts(title: str) -> None:
     book = openpyxl.load_workbook(io.BytesIO(to_xlsx([table([title]), replace(table([]), title="Chuyên mục")])))
     assert len(book.worksheets) == 2
     sheet = book.worksheets[0]
+    assert (sheet.print_title_rows, sheet.freeze_panes) == ("$4:$4", "A5")  # the headings, on each sheet of paper too
     assert sheet["A2"].data_type == "s"
     heads, row = list(sheet.iter_rows(min_row=4))[:2]
     assert [cell.value for cell in heads] == ["Bài", "Lượt"]
