@@ -148,7 +148,7 @@ OF_STATUS = {
     503: "unavailable",
 }
 """Of problems that name no code."""
-BODY_BYTES_MAX = 1024 * 1024
+PROBLEM_BYTES_MAX = 1024 * 1024
 _RANGE = re.compile(r"\s*([a-zA-Z]{1,8}|\*)(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q\s*=\s*([0-9.]{1,6}))?\s*$")
 
 
@@ -247,7 +247,7 @@ class ProblemCodes:
                     return
             elif begun is not None:
                 body += message.get("body", b"")
-                if message.get("more_body", False) and len(body) < BODY_BYTES_MAX:
+                if message.get("more_body", False) and len(body) < PROBLEM_BYTES_MAX:
                     return
                 body = _with_code(body, begun)
                 await send(begun)

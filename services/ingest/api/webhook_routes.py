@@ -18,7 +18,7 @@ from services.ingest.api.idempotency import run_once
 from services.ingest.api.pagination import Cursor, Limit, decode_cursor, encode_cursor
 from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.api.webhook_schemas import DeliveryList, DeliveryRow, NewWebhook, Queued, Webhook, WebhookList
-from services.ingest.articles.publication_events import PING, Event, EventPayload
+from services.ingest.articles.publication_events import PING, Event, WebhookPayload
 from services.ingest.auth import audit
 from services.ingest.auth.callers import Caller
 from services.ingest.content.errors import InvalidContentError, field_error, invalid
@@ -233,7 +233,7 @@ async def ping_webhook(request: Request, context: ApiContextDep, caller: AdminCa
         if row["disabled_at"] is not None:
             raise Problem(409, "The webhook is disabled.", code="webhook_disabled")
         message = f"msg_{uuid4().hex}"
-        payload = msgspec.json.encode(EventPayload(PING, datetime.now(UTC), {"webhook": webhook}))
+        payload = msgspec.json.encode(WebhookPayload(PING, datetime.now(UTC), {"webhook": webhook}))
         await connection.execute(SQL["ping_webhook"], message, webhook, payload)
         return json_response(Queued([message]), 202)
 

@@ -21,7 +21,7 @@ EVENTS: tuple[str, ...] = get_args(Event)
 PING = "webhook.ping"
 
 
-class EventPayload(msgspec.Struct):
+class WebhookPayload(msgspec.Struct):
     """The body of a webhook's request."""
 
     type: str
@@ -77,5 +77,5 @@ async def queue_event(connection: Connection, live: PageLive, before: asyncpg.Re
             "modified_at": article.modified_at,
             "corrections": article.corrections,
         }
-    payload = msgspec.json.encode(EventPayload(event, at, data))
+    payload = msgspec.json.encode(WebhookPayload(event, at, data))
     await connection.execute(SQL["queue_event"], f"msg_{uuid4().hex}", event, article.site, article.id, payload)

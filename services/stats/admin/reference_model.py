@@ -41,7 +41,7 @@ from services.stats.admin.reference_values import (
     PresenceKey,
     ReferrerKey,
 )
-from services.stats.admin.reference_visits import Activity, View, find_visits
+from services.stats.admin.reference_visits import View, VisitorEvent, find_visits
 from shared.events import PageEvent
 from shared.sites import Site
 
@@ -164,7 +164,7 @@ class ReferenceCounter:
         self._seen: set[tuple[str, int, str]] = set()
         self._hosts: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         """(site, local day) → the first referrer hosts that views on this partition name."""
-        self._activities: defaultdict[tuple[str, str], list[Activity]] = defaultdict(list)
+        self._visitor_events: defaultdict[tuple[str, str], list[VisitorEvent]] = defaultdict(list)
         """(site, visitor ID) → its views and pings, in the order of the log."""
 
     def skip(self, arrived: int) -> None:
@@ -242,7 +242,7 @@ class ReferenceCounter:
         self._finish_presence()
 
     def _finish_visits(self) -> None:
-        for view in find_visits(self._activities):
+        for view in find_visits(self._visitor_events):
             for bucket in buckets_of(view, view.day):
                 self._values.counts[bucket].visits += 1
             self._values.referrers[ReferrerKey(view.site, view.day, view.host)] += 1
@@ -320,7 +320,7 @@ class ReferenceCounter:
         if event.kind == "view":
             previous = event.visitor_prev.lower() if event.visitor_prev is not None else None
             view = View(event.site, event.article, event.at, day, self._host(event, site, day), visitor, previous)
-        self._activities[event.site, visitor].append(Activity(event.at, self._values.records, view))
+        self._visitor_events[event.site, visitor].append(VisitorEvent(event.at, self._values.records, view))
 
     def _add_evidence(self, event: PageEvent, day: int) -> None:
         name = page_name(event.path) if event.kind == "view" and event.article is None else event.article

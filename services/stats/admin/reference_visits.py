@@ -20,7 +20,7 @@ class View(NamedTuple):
     visitor_prev: str | None
 
 
-class Activity(NamedTuple):
+class VisitorEvent(NamedTuple):
     """A view or ping of a visitor ID."""
 
     at: int
@@ -30,16 +30,16 @@ class Activity(NamedTuple):
     """None for a ping."""
 
 
-def find_visits(activities: Mapping[tuple[str, str], list[Activity]]) -> Iterator[View]:
+def find_visits(events: Mapping[tuple[str, str], list[VisitorEvent]]) -> Iterator[View]:
     """Return the views that begin a visit: those without view or ping in the 30 minutes before, whenever it arrived.
 
     Of two events of one time, the earlier one in the log is the one before. A view that names an ID of the day before
     continues that visitor's visit: views and pings of that ID count, too, also at the same time.
 
     Args:
-        activities: (site, visitor ID) → its views and pings.
+        events: (site, visitor ID) → its views and pings.
     """
-    in_order = {key: sorted(of_visitor) for key, of_visitor in activities.items()}
+    in_order = {key: sorted(of_visitor) for key, of_visitor in events.items()}
     times = {key: [one.at for one in of_visitor] for key, of_visitor in in_order.items()}
     for (site, visitor), of_visitor in in_order.items():
         before: int | None = None

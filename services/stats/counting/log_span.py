@@ -28,7 +28,7 @@ SLACK_SECONDS = 86_400.0
 """Kafka deletes whole segments: the first record left is younger than the last one deleted."""
 
 
-class LogSpan:
+class LogSpanWatch:
     """Measures the span of `page-views`, and warns if it is shortened by size."""
 
     def __init__(self, kafka: KafkaConfig) -> None:

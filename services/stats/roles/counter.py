@@ -10,7 +10,7 @@ from services.stats.counting.article_titles import follow_titles
 from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.dead_letter_depth import run_depth_metrics
 from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
-from services.stats.counting.log_span import LogSpan
+from services.stats.counting.log_span import LogSpanWatch
 from services.stats.counting.reconciliation import run_reconciliation
 from services.stats.counting.refused_origins import follow_refused_origins
 from services.stats.counting.retention import run_reads_retention, run_retention
@@ -43,7 +43,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         follow_refused_origins(others, pool, producer, process),
         follow_structures(others, pool, producer, process),
     ]
-    topics, span = TopicWatch(kafka, wanted_topics(settings.replication)), LogSpan(kafka)
+    topics, span = TopicWatch(kafka, wanted_topics(settings.replication)), LogSpanWatch(kafka)
     tasks = [
         process.spawn(topics.run(), "check the topics"),
         process.spawn(span.run(), "measure the span of the log"),

@@ -1,15 +1,15 @@
 """Which views begin visits, by the definition."""
 
-from services.stats.admin.reference_visits import VISIT_TIMEOUT_MS, Activity, View, find_visits
+from services.stats.admin.reference_visits import VISIT_TIMEOUT_MS, View, VisitorEvent, find_visits
 
 ANN, BOB = "a" * 16, "b" * 16
 
 
-def view(at: int, order: int, visitor: str = ANN, previous: str | None = None) -> Activity:
-    return Activity(at, order, View("haihau", None, at, 0, "", visitor, previous))
+def view(at: int, order: int, visitor: str = ANN, previous: str | None = None) -> VisitorEvent:
+    return VisitorEvent(at, order, View("haihau", None, at, 0, "", visitor, previous))
 
 
-def begun(*activities: Activity, later: tuple[Activity, ...] = ()) -> list[int]:
+def begun(*activities: VisitorEvent, later: tuple[VisitorEvent, ...] = ()) -> list[int]:
     """Return when visits begin: of the activities of one visitor, and of another one."""
     found = find_visits({("haihau", ANN): list(activities), ("haihau", BOB): list(later)})
     return sorted(one.at for one in found)
@@ -24,9 +24,9 @@ def test_view_begins_a_visit_unless_something_is_in_the_half_hour_before() -> No
 
 def test_ping_before_a_view_leaves_it_without_a_visit() -> None:
     """A ping in the half hour before counts like a view; at the same time the first one in the log is before."""
-    assert begun(view(5, 1), Activity(0, 2, None)) == []
-    assert begun(view(5, 1), Activity(5, 2, None)) == [5]
-    assert begun(view(5, 2), Activity(5, 1, None)) == []
+    assert begun(view(5, 1), VisitorEvent(0, 2, None)) == []
+    assert begun(view(5, 1), VisitorEvent(5, 2, None)) == [5]
+    assert begun(view(5, 2), VisitorEvent(5, 1, None)) == []
 
 
 def test_view_that_names_an_active_id_of_the_day_before_begins_none() -> None:

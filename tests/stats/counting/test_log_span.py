@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.stats.counting import log_span
-from services.stats.counting.log_span import LogSpan, cut_span_seconds
+from services.stats.counting.log_span import LogSpanWatch, cut_span_seconds
 from shared.kafka.config import KafkaConfig
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_config import alter_config
@@ -70,7 +70,7 @@ async def test_cut_log_of_a_real_broker_is_a_warning(broker_alone: str, monkeypa
     monkeypatch.setattr(log_span, "POLL_SECONDS", 0.1)
     kafka = KafkaConfig(broker_alone)
     await create_topics(kafka, 2, 1)
-    span = LogSpan(kafka)
+    span = LogSpanWatch(kafka)
     task = asyncio.create_task(span.run())
     async with AIOKafkaProducer(bootstrap_servers=broker_alone) as producer:
         for _ in range(50):
