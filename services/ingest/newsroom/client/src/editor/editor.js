@@ -127,7 +127,9 @@ export class Editor {
   }
 
   documentOf(blocks) {
-    const doc = schema.nodeFromJSON(blocksToDoc(blocks));
+    const json = blocksToDoc(blocks);
+    if (this.view) this.uploads.carry(json.content);
+    const doc = schema.nodeFromJSON(json);
     doc.check();
     return doc;
   }

@@ -1,6 +1,7 @@
 /** Uploads of pictures into figures of the document. An upload is known by an id, which its figure has. */
 
 import { Fragment, Slice } from "prosemirror-model";
+import { nodeToBlock, normalizedBlocks } from "../blocks.js";
 import { schema } from "../schema.js";
 
 export const SETTLED = "uploads$";
@@ -107,6 +108,21 @@ export class Uploads {
     return tr.docChanged ? tr.setMeta("addToHistory", false).setMeta(SETTLED, true) : null;
   }
 
+  /** Give figures without a picture, as JSON of another document, what the same figures of this one wait for. */
+  carry(content) {
+    const waiting = [];
+    this.figures((node) => {
+      const { image, pending } = node.attrs;
+      if (pending && !image) waiting.push({ key: keyOf(node.toJSON()), pending });
+    });
+    for (const node of content) {
+      if (node.type !== "figure" || node.attrs.image !== null) continue;
+      const key = keyOf(node);
+      const at = waiting.findIndex((one) => one.key === key);
+      if (at >= 0) node.attrs.pending = waiting.splice(at, 1)[0].pending;
+    }
+  }
+
   /** Give a figure that has no file this one. */
   replace(position, file) {
     const pending = this.add(file);
@@ -152,6 +168,9 @@ export class Uploads {
     });
   }
 }
+
+/** What a figure says: two that say the same wait for the same picture. */
+const keyOf = (node) => JSON.stringify(normalizedBlocks([nodeToBlock(node)]));
 
 function figure(attrs, caption = "", credit = "") {
   const line = (type, text) => type.create(null, text ? schema.text(text) : null);

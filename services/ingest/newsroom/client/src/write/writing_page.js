@@ -21,6 +21,7 @@ import { clock, t } from "../texts.js";
 import { Api } from "./api.js";
 import { bodyPlace, Notice } from "./body_place.js";
 import { blocking } from "./checks.js";
+import { composed } from "./composition.js";
 import { showConflicts } from "./conflicts.js";
 import { editorOptions } from "./editor_options.js";
 import { areReadable, fillForm, readForm, readPage, showErrors } from "./form.js";
@@ -275,7 +276,7 @@ export class WritingPage {
     const { version } = head.stored;
     const isOwn = !made || made === version;
     if (isOwn) this.take(head);
-    else this.mergeIn(head, this.sent); // somebody has saved since then
+    else await this.mergeIn(head, this.sent); // somebody has saved since then
     this.say(t(isOwn ? this.texts.saved : this.texts.merged, { version, time: clock() }));
   }
 
@@ -292,7 +293,7 @@ export class WritingPage {
   async mergeAndSave(button, action) {
     const head = await this.readHead();
     if (!head?.stored) throw new Error(t("no_network"));
-    const { conflicts, isSeen } = this.mergeIn(head, this.base);
+    const { conflicts, isSeen } = await this.mergeIn(head, this.base);
     if (!conflicts.length && (action === "save" || isSeen)) {
       this.area.value = JSON.stringify(this.body);
       return this.send(button, action);
@@ -301,8 +302,13 @@ export class WritingPage {
     return undefined;
   }
 
-  /** Merge a newer version into what is shown; both were made from `base`. Returns what needs a choice, and whether nothing shown changes. */
-  mergeIn(head, base) {
+  /**
+   * Merge a newer version into what is shown, once no word is composed; both were made from `base`. Returns what needs a
+   * choice, and whether nothing shown changes. The focus stays with somebody who types on.
+   */
+  async mergeIn(head, base) {
+    await composed(() => this.isComposing);
+    const isFocused = this.isSent;
     const mine = { ...readForm(this.form), body: this.editor.blocks }; // a space at the end stays
     const { fields, conflicts } = merge({ ...base.values, body: base.body }, mine, {
       ...head.values,
@@ -312,7 +318,7 @@ export class WritingPage {
     const { body, ...values } = fields;
     this.take(head);
     this.use({ values, body });
-    this.conflicts(conflicts);
+    this.conflicts(conflicts, { isFocused });
     return { conflicts, isSeen };
   }
 
