@@ -27,6 +27,7 @@ import { editorOptions } from "./editor_options.js";
 import { areReadable, fillForm, readForm, readPage, showErrors } from "./form.js";
 import { goTo, leadingTo } from "./places.js";
 import { Session } from "./session.js";
+import { isSameText } from "./unsaved.js";
 
 const COUNT_MS = 400;
 const SHOWN = ["state", "addresses"]; // parts that say what is stored
@@ -45,6 +46,7 @@ export class WritingPage {
     this.api = new Api({ csrf: () => this.session.csrf, onEnded });
     this.transfers = new Transfers({ site: this.site, csrf: () => this.session.csrf, onEnded });
     this.base = { body: stored?.body ?? [], values: readForm(form) };
+    this.unanswered = []; // texts that were sent; nobody knows whether they were saved
     this.tab = crypto.randomUUID();
     this.makeEditor();
     this.listen();
@@ -189,7 +191,6 @@ export class WritingPage {
     try {
       if (this.id === null) await this.uploaded();
       this.say(t("saving"));
-      this.area.value = JSON.stringify(this.body);
       await this.send(button, action);
     } catch (error) {
       this.say(t("save_failed", { reason: error.message }));
@@ -211,13 +212,18 @@ export class WritingPage {
     this.notify(t(action === "save" ? "checks_save" : "checks_block"), ...leadingTo(faults, this));
   }
 
+  /** Send the text as it is now: what was typed while a response or a log-in was waited for belongs to it. */
   async send(button, action, isAgain = false) {
     this.isSent = true;
+    this.area.value = JSON.stringify(this.body);
     this.sent = { values: readForm(this.form), body: JSON.parse(this.area.value) };
     const data = new URLSearchParams(new FormData(this.form, button));
-    const response = await fetch(this.address, { method: "POST", body: data }).catch(() => {
+    const { sent } = this;
+    const response = await fetch(this.address, { method: "POST", body: data }).catch(() => null);
+    if (!response || response.status >= 500) {
+      this.unanswered.push(sent);
       throw new Error(t("no_network"));
-    });
+    }
     if (response.redirected && response.ok) return this.saved(response.url, action);
     if (response.status === 401) {
       await this.session.ended();
@@ -225,7 +231,6 @@ export class WritingPage {
     }
     if (response.status === 403 && !isAgain && (await this.session.read())) return this.send(button, action, true);
     if (response.status === 412) return this.mergeAndSave(button, action);
-    if (response.status >= 500) throw new Error(t("no_network"));
     await this.autosave?.writeJournal();
     const page = readPage(await response.text(), this.form.id);
     if (page?.stored?.id && page.stored.id === this.id) this.refused(page);
@@ -241,11 +246,17 @@ export class WritingPage {
     showErrors(this.form, page.errors);
   }
 
+  /** What is typed from now on changes this version, which has this text. */
+  begin(version, text) {
+    this.field("version").value = String(version);
+    this.base = text;
+    this.unanswered = [];
+  }
+
   /** Go on from another version of what is stored, as its page has it. */
   take({ stored, values, part }) {
-    this.base = { body: stored.body, values };
+    this.begin(stored.version, { body: stored.body, values });
     this.stored = stored;
-    this.field("version").value = String(stored.version);
     for (const id of SHOWN) {
       const tree = part(id);
       if (tree) document.getElementById(id)?.replaceChildren(...copyOf(tree).childNodes);
@@ -263,16 +274,18 @@ export class WritingPage {
   /** The form was saved: go on writing if nothing but the version has changed, else to the page of the result. */
   async saved(url, action) {
     const isWhole = this.isSent; // nothing was typed since then
-    await this.autosave?.saved();
-    if (!isWhole) this.changed();
+    const made = Number(new URL(url).searchParams.get("version"));
+    const forgotten = this.autosave?.saved();
+    if (made && this.id !== null) this.begin(made, this.sent);
+    if (!isWhole) this.changed(); // at once: to forget the unsaved text may take long
     const head = this.id === null || action !== "save" ? null : await this.readHead();
     if (!head || head.stored.state !== this.stored.state || head.stored.id !== this.id) {
+      await forgotten;
       // The way back must not lead to the form of something new, which would make another one.
       if (this.id === null) location.replace(url);
       else location.assign(url);
       return;
     }
-    const made = Number(new URL(url).searchParams.get("version"));
     const { version } = head.stored;
     const isOwn = !made || made === version;
     if (isOwn) this.take(head);
@@ -293,11 +306,10 @@ export class WritingPage {
   async mergeAndSave(button, action) {
     const head = await this.readHead();
     if (!head?.stored) throw new Error(t("no_network"));
-    const { conflicts, isSeen } = await this.mergeIn(head, this.base);
-    if (!conflicts.length && (action === "save" || isSeen)) {
-      this.area.value = JSON.stringify(this.body);
-      return this.send(button, action);
-    }
+    const theirs = { values: head.values, body: head.stored.body };
+    const own = this.unanswered.find((one) => isSameText(one, theirs)); // was saved, and its response was lost
+    const { conflicts, isSeen } = await this.mergeIn(head, own ?? this.base);
+    if (!conflicts.length && (action === "save" || isSeen)) return this.send(button, action);
     this.say(t(this.texts.merged, { version: head.stored.version }));
     return undefined;
   }
