@@ -51,7 +51,7 @@ export function mergeBlocks(base, mine, theirs) {
   const body = [];
   const conflicts = [];
   let [b, m, t] = [0, 0, 0];
-  const flush = (baseEnd, mineEnd, theirsEnd) => {
+  const step = (baseEnd, mineEnd, theirsEnd) => {
     const [was, my, their] = [baseKeys.slice(b, baseEnd), mineKeys.slice(m, mineEnd), theirKeys.slice(t, theirsEnd)].map(key);
     const [myBlocks, theirBlocks] = [mine.slice(m, mineEnd), theirs.slice(t, theirsEnd)];
     if (their === was || my === their) body.push(...myBlocks);
@@ -61,6 +61,12 @@ export function mergeBlocks(base, mine, theirs) {
       body.push(...myBlocks, ...theirBlocks);
     }
     [b, m, t] = [baseEnd, mineEnd, theirsEnd];
+  };
+  // Between blocks that nobody has changed: one by one if none came or went, as neighbours of two people are no conflict.
+  const flush = (baseEnd, mineEnd, theirsEnd) => {
+    const size = baseEnd - b;
+    if (mineEnd - m === size && theirsEnd - t === size) while (b < baseEnd) step(b + 1, m + 1, t + 1);
+    else step(baseEnd, mineEnd, theirsEnd);
   };
   for (let index = 0; index < base.length; index += 1) {
     if (!inMine.has(index) || !inTheirs.has(index)) continue;
