@@ -16,7 +16,7 @@ BODY = [{"type": "paragraph", "html": f"Đoạn {number}"} for number in range(1
 
 
 class SlowNewsroom(NewsroomPage):
-    """A server that answers forms and uploads when it is told to."""
+    """A server that answers forms and uploads when the test lets it."""
 
     def __post_init__(self) -> None:
         self.forms, self.pictures = threading.Event(), threading.Event()
