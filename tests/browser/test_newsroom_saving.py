@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_steps import LINES, Opener, editor_pages, save, saved, write
@@ -117,3 +117,20 @@ def test_text_typed_during_a_save_is_kept_while_the_server_forgets(open_page: Op
     page.reload()
     expect(page.locator(".editor-text > p").last).to_have_text(expected)
     assert page.locator(".conflicts").count() == 0
+
+
+def test_pictures_go_on_after_a_moment_without_network(
+    context: BrowserContext, open_page: Opener, newsroom: NewsroomPage
+) -> None:
+    """The network is gone while pictures are uploaded: none has failed, and all are there once it is back."""
+    newsroom.upload_seconds = 0.2
+    page = open_page()
+    files = [FilePayload(name=f"{number}.jpg", mimeType="image/jpeg", buffer=b"%d" % number) for number in range(6)]
+    context.set_offline(True)
+    page.locator(".editor > input[type=file]").set_input_files(files)
+    expect(page.locator(".editor-text figure")).to_have_count(6)
+    page.wait_for_timeout(500)
+    assert page.get_by_role("button", name="Thử lại").count() == 0
+    context.set_offline(False)
+    expect(page.locator(".editor-text figure img[src^='/media/']")).to_have_count(6)
+    assert sorted(newsroom.uploads) == [b"%d" % number for number in range(6)]

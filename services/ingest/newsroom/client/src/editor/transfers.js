@@ -8,6 +8,10 @@ const RETRY_SECONDS_MAX = 30;
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
 
+/** Resolve when the browser has a network. */
+const connected = () =>
+  navigator.onLine ? Promise.resolve() : new Promise((resolve) => addEventListener("online", resolve, { once: true }));
+
 export class Transfers {
   /** `csrf()` returns the token of the session; `onEnded()` resolves after a log-in when the session has ended. */
   constructor({ site, csrf, onEnded = null }) {
@@ -30,7 +34,12 @@ export class Transfers {
   async send(kind, file, onProgress, retries = RETRIES_MAX) {
     const query = new URLSearchParams({ file_name: file.name || "" });
     if (this.site) query.set("site", this.site);
-    const { status, body, after } = await this.request(`${API}/${kind}?${query}`, file, onProgress);
+    const url = `${API}/${kind}?${query}`;
+    const { status, body, after } = await this.request(url, file, onProgress).catch(async (error) => {
+      if (!retries) throw error;
+      await connected();
+      return { status: 503 }; // tried again: the pictures that wait must not all fail for a moment without network
+    });
     if (status === 401 && this.onEnded) {
       await this.onEnded();
       return this.send(kind, file, onProgress, retries);
