@@ -189,6 +189,7 @@ BOMBS: dict[str, tuple[str, bytes]] = {
     "xml attributes": ("feed", _rss(f"<a {ATTRIBUTES}/>")),
     "xml text": ("feed", _rss(f"<title>{'x' * (9 * MEGABYTE)}</title>")),
     "xml html": ("feed", _rss(f"<title>t</title><description>{'&lt;b&gt;' * MEGABYTE}</description>")),
+    "html many short texts": ("html", _html(f"{'<div>ab ' * 30}{'</div>' * 30}" * 300)),
     "html nesting": ("html", _html("<div>" * DEEP)),
     "html inline nesting": ("html", _html("<b><i>" * 24_000)),
     "html nested tables": ("html", _html("<table><tr><td>" * 10_000)),

@@ -72,6 +72,10 @@ LINKS_READ_MAX = 1_000
 LIST_CHARACTERS_MAX = 100_000
 _NOT_TEXT = ("script", "style", "noscript", "template", "svg")
 CAPTION_CHARACTERS_MAX = 500
+COMPARED_TEXTS_MAX = 3_000
+COMPARED_ELEMENTS_MAX = 10_000
+"""Of a page with more, one extraction must do: a second one, to compare it with, takes time by the square of its texts
+and by the depth of its elements."""
 
 
 def read_html(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
@@ -226,14 +230,17 @@ def _files(below: BelowText, base: str) -> list[Block]:
 def _body(marks: MediaMarks, tree: Any, box: Any, url: str, warnings: list[ItemWarning]) -> list[Block]:
     """Return the text in its box; if none is known, what the extraction takes for it."""
     found = [] if box is None else html_to_blocks(marks.restore(box_html(box)), url, warnings)
-    return found or _extracted(marks, etree.tostring(tree, encoding="unicode", method="html"), url, warnings)
+    return found or _extracted(marks, tree, url, warnings)
 
 
-def _extracted(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
+def _extracted(marks: MediaMarks, tree: Any, url: str, warnings: list[ItemWarning]) -> list[Block]:
     import trafilatura  # late: it takes 6 MB, and the editor API rarely imports saved pages
 
+    texts = sum(not one.isspace() for one in tree.itertext())
+    elements = sum(1 for _ in tree.iter())
     extracted = trafilatura.extract(
-        text,
+        etree.tostring(tree, encoding="unicode", method="html"),
+        fast=texts > COMPARED_TEXTS_MAX or elements > COMPARED_ELEMENTS_MAX,
         url=url if url.startswith(("http://", "https://")) else None,
         output_format="html",
         include_comments=False,
