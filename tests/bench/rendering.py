@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -127,14 +127,16 @@ def _said(builds: Sequence[Built]) -> str:
 def _on(core: int, postgres_pid: int) -> Iterator[None]:
     """Pin Postgres to the same CPU core, because its work belongs to the measured one."""
     postgres = psutil.Process(postgres_pid)
-    before = {one: one.cpu_affinity() for one in (postgres, *postgres.children(recursive=True))}
-    for one in before:
-        one.cpu_affinity([core])
+    before: dict[psutil.Process, list[int]] = {}
+    for one in (postgres, *postgres.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # workers of Postgres end at any time
+            before[one] = one.cpu_affinity()
+            one.cpu_affinity([core])
     try:
         yield
     finally:
         for one, cores in before.items():
-            if one.is_running():
+            with suppress(psutil.NoSuchProcess):
                 one.cpu_affinity(cores)
 
 
