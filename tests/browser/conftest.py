@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from tests.browser.browser_visitor import BrowserVisitor, Wait
 from tests.browser.chromium import CHROMIUM, FLAGS, Chromium
 from tests.browser.fault_proxy import FaultProxy
+from tests.browser.newsroom_page import NewsroomPage
+from tests.browser.newsroom_steps import Opener, editor_pages
 from tests.e2e.conftest import Editors
 from tests.npm import install_locked
 from tools.demo_site.publishing import publish_sample
@@ -49,6 +51,20 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     yield chromium
     chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
+    """Open the page of the `newsroom` that a file of tests pretends."""
+    with editor_pages(context, newsroom.url) as opener:
+        yield opener
 
 
 @pytest.fixture(scope="module")

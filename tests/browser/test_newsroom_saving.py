@@ -4,19 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
+from playwright.sync_api import BrowserContext, FilePayload, Page, Route, expect
 
 from tests.browser.newsroom_page import NewsroomPage, article
-from tests.browser.newsroom_steps import LINES, Opener, editor_pages, save, saved, write
+from tests.browser.newsroom_steps import LINES, Opener, save, saved, write
 
 BODY = [{"type": "paragraph", "html": f"Đoạn {number}"} for number in range(1, 4)]
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
 
 
 @pytest.fixture
@@ -24,13 +17,6 @@ def newsroom() -> Iterator[NewsroomPage]:
     page = NewsroomPage(article(BODY))
     yield page
     page.close()
-
-
-@pytest.fixture
-def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
-    """Open the write page."""
-    with editor_pages(context, newsroom.url) as opener:
-        yield opener
 
 
 def lines(newsroom: NewsroomPage) -> list[str]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_people import Editor, editor, photo
-from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, editor_pages, write
+from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, write
 from tests.e2e.conftest import Editors
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
@@ -31,24 +31,10 @@ IS_FORGOTTEN = """() => new Promise((resolve) => {
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
 def newsroom() -> Iterator[NewsroomPage]:
     page = NewsroomPage(article(BODY), form="page")
     yield page
     page.close()
-
-
-@pytest.fixture
-def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
-    """Open the page of a static page."""
-    with editor_pages(context, newsroom.url) as opener:
-        yield opener
 
 
 def state(page: Page, text: str) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import BrowserContext, Error, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
 from tests.browser.newsroom_people import photo
-from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, editor_pages, write
+from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, Opener, write
 
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 BODY = [{"type": "paragraph", "html": f"Đoạn {number}"} for number in range(1, 6)]
@@ -31,24 +31,10 @@ WORD = (
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
 def newsroom() -> Iterator[NewsroomPage]:
     page = NewsroomPage(article(BODY))
     yield page
     page.close()
-
-
-@pytest.fixture
-def open_page(context: BrowserContext, newsroom: NewsroomPage) -> Iterator[Opener]:
-    """Open the write page."""
-    with editor_pages(context, newsroom.url) as opener:
-        yield opener
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -159,45 +159,44 @@ async def test_file_that_is_written_again_and_again_with_one_content_is_read(fil
     assert not await reload.refresh()
 
 
-async def test_file_that_never_settles_is_told_and_read_once_it_does(file: Path) -> None:
-    """Half of a file is never used: a warning and the metric tell of it, and no request waits for it."""
-    reload, number = SitesReload(file, None), 0
+@contextmanager
+def changing(file: Path) -> Iterator[list[str]]:
+    """Write the file anew each time that it is looked at; yields the sites that were written."""
+    written: list[str] = []
 
     def changed(path: Path) -> tuple[object, ...]:
-        nonlocal number
-        number += 1
-        replaced(file, one(f"c{number}"))
+        written.append(f"c{len(written) + 1}")
+        replaced(file, one(written[-1]))
         return config_stamp(path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sites_reload, "config_stamp", changed)
+        yield written
+
+
+async def test_file_that_never_settles_is_told_and_read_once_it_does(file: Path) -> None:
+    """Half of a file is never used: a warning and the metric tell of it, and no request waits for it."""
+    reload = SitesReload(file, None)
+    with changing(file) as changes:
         assert not await reload.refresh()
-        compared = number
+        compared = len(changes)
         assert compared > sites_reload.SETTLES_MAX
         assert await asyncio.gather(*(reload.refresh() for _ in range(9))) == [False] * 9
-        assert number == compared
+        assert len(changes) == compared
     assert list(reload.sites) == ["a", "b"]
     assert "its content changes all the time" in reload.warnings()[0]
     assert REGISTRY.get_sample_value(OK) == 0
     async with running(reload):
-        await until(lambda: list(reload.sites) == [f"c{number}"])
+        await until(lambda: list(reload.sites) == [changes[-1]])
     assert (reload.warnings(), REGISTRY.get_sample_value(OK)) == ([], 1)
 
 
 async def test_requests_that_wait_for_one_reading_do_not_read_again(file: Path) -> None:
     """Those that came while it was read are answered by that reading, also if it was refused or never settled."""
-    reload, number = SitesReload(file, None), 0
-
-    def changed(path: Path) -> tuple[object, ...]:
-        nonlocal number
-        number += 1
-        replaced(file, one(f"c{number}"))
-        return config_stamp(path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sites_reload, "config_stamp", changed)
+    reload = SitesReload(file, None)
+    with changing(file) as changes:
         await asyncio.gather(*(reload.refresh() for _ in range(50)))
-    assert number <= 50 + 4 * sites_reload.SETTLES_MAX
+    assert len(changes) <= 50 + 4 * sites_reload.SETTLES_MAX
 
 
 async def test_new_theme_without_its_folder_is_refused_by_every_service(file: Path) -> None:

@@ -96,9 +96,8 @@ async def _run(page: "Page", work: Callable[["Page"], Awaitable[Response]], form
         response = await work(page)
         location = response.headers["location"] if response.status_code == 303 else None
     finally:
-        if (
-            not page.api.cookies
-        ):  # else the session is another one, and a copy of the form with the former one is refused
+        # With new cookies the session is another one: a copy of the form with the former one is refused.
+        if not page.api.cookies:
             await _finish(page, path, location)
     return response, page.api.cookies
 

@@ -64,15 +64,20 @@ async def test_start_with_damaged_cache_reads_postgres(
     assert again.partition_secret == store.partition_secret
 
 
+async def lost_pool(database: str) -> asyncpg.Pool:
+    """Return the pool of a Postgres that is unavailable."""
+    pool = await asyncpg.create_pool(database, min_size=1)
+    pool.terminate()
+    return pool
+
+
 async def test_get_or_create_salt_during_outage_is_published_later(
     pool: asyncpg.Pool, database: str, tmp_path: Path, site: Site, day: date
 ) -> None:
     """A salt created without Postgres is used at once, reported, and published to the others afterwards."""
     store = store_of(pool, tmp_path, site)
     await store.start()
-    broken = await asyncpg.create_pool(database, min_size=1)
-    broken.terminate()
-    store._pool = broken
+    store._pool = await lost_pool(database)
     salt = await store.get_or_create_salt("haihau", day)
     assert (len(salt), store.problem is not None) == (SALT_BYTES, True)
     assert await store.get_or_create_salt("haihau", day) == salt
@@ -87,9 +92,7 @@ async def test_salt_created_while_others_are_published_is_published_next(
     """A request that meets a slow Postgres in the middle of a refresh makes a salt, which is not forgotten."""
     store = store_of(pool, tmp_path, site)
     await store.start()
-    broken = await asyncpg.create_pool(database, min_size=1)
-    broken.terminate()
-    store._pool = broken
+    store._pool = lost = await lost_pool(database)
     await store.get_or_create_salt("haihau", day)
     made: list[bytes] = []
 
@@ -98,7 +101,7 @@ async def test_salt_created_while_others_are_published_is_published_next(
 
         async def fetchrow(self, *arguments: object) -> object:
             if not made:
-                store._pool = broken
+                store._pool = lost
                 made.append(await store.get_or_create_salt("haihau", day - timedelta(days=1)))
                 store._pool = pool
             return await pool.fetchrow(*arguments)  # type: ignore[arg-type]
@@ -116,9 +119,7 @@ async def test_published_salt_of_another_collector_wins(
     """If Postgres already has a salt, the locally created one is discarded, so that all use the same."""
     store = store_of(pool, tmp_path, site)
     await store.start()
-    broken = await asyncpg.create_pool(database, min_size=1)
-    broken.terminate()
-    store._pool = broken
+    store._pool = await lost_pool(database)
     local = await store.get_or_create_salt("haihau", day)
     await pool.execute(
         "INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ('haihau', $1, $2, now())", day, b"x" * 32
