@@ -161,7 +161,7 @@ async def test_file_that_is_written_again_and_again_with_one_content_is_read(fil
 
 @contextmanager
 def changing(file: Path) -> Iterator[list[str]]:
-    """Write the file anew each time that it is looked at; yields the sites that were written."""
+    """Write another content each time that the file is looked at; yields the sites that were written."""
     written: list[str] = []
 
     def changed(path: Path) -> tuple[object, ...]:
